@@ -1,0 +1,165 @@
+//! The page that a vCPU shares with its VMM.
+//!
+//! Both sides read and write it at any time, the VMM from any core. The kernel trusts nothing in it: what it loads is
+//! read once and masked. Exit: the kernel fills [`RegFrame`], [`ExitBlock`] and the read-only part of [`IrqBlock`],
+//! then enters the handler. Resume: it loads [`RegFrame`] (SPSR masked) and the list registers that are marked dirty.
+
+/// General registers of the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct RegFrame {
+    /// x0–x30.
+    pub x: [u64; 31],
+    /// ELR_EL2: where the guest goes on.
+    pub elr: u64,
+    /// SPSR_EL2. Loaded only with mode EL0t, EL1t or EL1h; any other mode becomes EL1h.
+    pub spsr: u64,
+    /// Keeps the frame a multiple of 16 bytes.
+    pub reserved: u64,
+}
+
+/// Why the guest exited, written by the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct ExitBlock {
+    /// One of [`reason`].
+    pub reason: u64,
+    /// ESR_EL2 ([`reason::SYNC`]).
+    pub esr: u64,
+    /// FAR_EL2 (aborts).
+    pub far: u64,
+    /// Faulting IPA, whole address with its page offset (aborts from stage 2).
+    pub ipa: u64,
+}
+
+/// Values of [`ExitBlock::reason`].
+pub mod reason {
+    /// A synchronous exception: see ESR.
+    pub const SYNC: u64 = 0;
+    /// Another thread kicked the vCPU.
+    pub const KICK: u64 = 1;
+    /// The kernel timer of the vCPU passed.
+    pub const TIMER: u64 = 2;
+    /// A maintenance interrupt of the virtual CPU interface: see `misr` and `eisr`.
+    pub const MAINTENANCE: u64 = 3;
+    /// An SError was taken while the guest ran.
+    pub const SERROR: u64 = 4;
+}
+
+/// Most list registers that GICv3 has.
+pub const MAX_LRS: usize = 16;
+
+/// Virtual interrupt state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct IrqBlock {
+    /// VMM → kernel: ICH_LR<n>_EL2 to install at resume where `dirty` has the bit. Index 0 is the kernel's (virtual
+    /// timer) and ignored; HW and pINTID are cleared; a register that names the timer's vINTID is ignored.
+    /// Kernel → VMM: by `VCPU_STATE`, all of them.
+    pub lr: [u64; MAX_LRS],
+    /// VMM → kernel: bit n: install `lr[n]`. The kernel clears it.
+    pub dirty: u64,
+    /// VMM → kernel: wanted ICH_HCR_EL2 bits; only UIE (1), LRENPIE (2) and NPIE (3) are used.
+    pub hcr: u64,
+    /// VMM → kernel: how to inject the virtual timer: bit 31 enabled, bit 30 group, bits 23:16 priority, 9:0 vINTID.
+    pub timer: u64,
+    /// Kernel → VMM at exit: ICH_ELRSR_EL2, bit n: list register n is empty.
+    pub elrsr: u64,
+    /// Kernel → VMM at exit with [`reason::MAINTENANCE`]: ICH_EISR_EL2.
+    pub eisr: u64,
+    /// Kernel → VMM at exit with [`reason::MAINTENANCE`]: ICH_MISR_EL2.
+    pub misr: u64,
+    /// Kernel → VMM: number of list registers implemented, set when the vCPU is made.
+    pub lr_count: u64,
+    /// Keeps the block a multiple of 16 bytes.
+    pub reserved: u64,
+}
+
+/// System registers of EL1 and EL0 in [`VcpuState::sys`], by index.
+#[allow(missing_docs, reason = "each is the Arm ARM's register of that name")]
+pub mod sys {
+    pub const SCTLR_EL1: usize = 0;
+    pub const CPACR_EL1: usize = 1;
+    pub const TTBR0_EL1: usize = 2;
+    pub const TTBR1_EL1: usize = 3;
+    pub const TCR_EL1: usize = 4;
+    pub const MAIR_EL1: usize = 5;
+    pub const AMAIR_EL1: usize = 6;
+    pub const VBAR_EL1: usize = 7;
+    pub const ESR_EL1: usize = 8;
+    pub const FAR_EL1: usize = 9;
+    pub const AFSR0_EL1: usize = 10;
+    pub const AFSR1_EL1: usize = 11;
+    pub const ELR_EL1: usize = 12;
+    pub const SPSR_EL1: usize = 13;
+    pub const SP_EL0: usize = 14;
+    pub const SP_EL1: usize = 15;
+    pub const TPIDR_EL0: usize = 16;
+    pub const TPIDRRO_EL0: usize = 17;
+    pub const TPIDR_EL1: usize = 18;
+    pub const CONTEXTIDR_EL1: usize = 19;
+    pub const PAR_EL1: usize = 20;
+    pub const CSSELR_EL1: usize = 21;
+    pub const CNTKCTL_EL1: usize = 22;
+    pub const CNTV_CTL_EL0: usize = 23;
+    pub const CNTV_CVAL_EL0: usize = 24;
+    pub const APIAKEYLO_EL1: usize = 25;
+    pub const APIAKEYHI_EL1: usize = 26;
+    pub const APIBKEYLO_EL1: usize = 27;
+    pub const APIBKEYHI_EL1: usize = 28;
+    pub const APDAKEYLO_EL1: usize = 29;
+    pub const APDAKEYHI_EL1: usize = 30;
+    pub const APDBKEYLO_EL1: usize = 31;
+    pub const APDBKEYHI_EL1: usize = 32;
+    pub const APGAKEYLO_EL1: usize = 33;
+    pub const APGAKEYHI_EL1: usize = 34;
+    pub const ICH_VMCR_EL2: usize = 35;
+    pub const ICH_AP0R0_EL2: usize = 36;
+    pub const ICH_AP1R0_EL2: usize = 37;
+    pub const DISR_EL1: usize = 38;
+    pub const DACR32_EL2: usize = 39;
+    pub const IFSR32_EL2: usize = 40;
+    pub const FPEXC32_EL2: usize = 41;
+    pub const TIMER_ACTIVE: usize = 42;
+    pub const MDSCR_EL1: usize = 43;
+    /// Number of words.
+    pub const COUNT: usize = 44;
+}
+
+/// Version of [`VcpuState`].
+pub const STATE_VERSION: u32 = 1;
+
+/// All kernel-held state of a vCPU but what is in [`RegFrame`]; exchanged by `VCPU_STATE`. List registers are exchanged
+/// in [`IrqBlock::lr`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct VcpuState {
+    /// [`STATE_VERSION`].
+    pub version: u32,
+    /// FPCR.
+    pub fpcr: u32,
+    /// FPSR.
+    pub fpsr: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// By [`sys`].
+    pub sys: [u64; sys::COUNT],
+    /// V0–V31.
+    pub v: [u128; 32],
+}
+
+/// The shared page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(4096))]
+pub struct VcpuPage {
+    /// General registers.
+    pub frame: RegFrame,
+    /// Exit reason.
+    pub exit: ExitBlock,
+    /// Virtual interrupts.
+    pub irq: IrqBlock,
+    /// Everything else, on demand.
+    pub state: VcpuState,
+}
+
+const _: () = assert!(size_of::<VcpuPage>() == 4096);
