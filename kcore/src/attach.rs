@@ -1,0 +1,158 @@
+//! Attachments of a frame range, in a table inside of the frame object's page.
+//!
+//! An attachment is named by the address of that page with its index in the low bits; `next` and `prev` link all
+//! attachments of one Space by these names ([`crate::queue::Links`]), so that a Space can be destroyed.
+
+use abi::syscall::Status;
+use abi::{PAGE_SHIFT, PAGE_SIZE};
+
+/// One attachment. `space` is 0 in a free slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Attachment {
+    /// Space (or domain) object.
+    pub space: u64,
+    /// First address in the Space, page aligned.
+    pub ipa: u64,
+    /// Next attachment of the Space.
+    pub next: u64,
+    /// Previous attachment of the Space.
+    pub prev: u64,
+    /// First page in the frame range.
+    pub first: u32,
+    /// Pages.
+    pub pages: u32,
+    /// [`abi::cap::rights`].
+    pub rights: u64,
+}
+
+impl Attachment {
+    /// Address in the Space behind the last page.
+    const fn end(&self) -> u64 {
+        self.ipa + ((self.pages as u64) << PAGE_SHIFT)
+    }
+}
+
+/// Bytes before the table in the frame object's page.
+pub const HEADER: usize = 128;
+/// Most attachments of one frame range.
+pub const MAX: usize = (PAGE_SIZE as usize - HEADER) / size_of::<Attachment>();
+
+/// The table. All zeros is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Attachments([Attachment; MAX]);
+
+impl Attachments {
+    /// An empty table.
+    #[must_use]
+    pub const fn new() -> Self {
+        const FREE: Attachment = Attachment {
+            space: 0,
+            ipa: 0,
+            next: 0,
+            prev: 0,
+            first: 0,
+            pages: 0,
+            rights: 0,
+        };
+        Self([FREE; MAX])
+    }
+
+    /// The attachment with this index, if it is in use.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&Attachment> {
+        self.0.get(index).filter(|a| a.space != 0)
+    }
+
+    /// The same, for its links.
+    pub fn get_mut(&mut self, index: usize) -> Option<&mut Attachment> {
+        self.0.get_mut(index).filter(|a| a.space != 0)
+    }
+
+    /// Attachments in use, with their indices.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Attachment)> {
+        self.0.iter().enumerate().filter(|(_, a)| a.space != 0)
+    }
+
+    /// The attachment to `space` that starts at `ipa`.
+    #[must_use]
+    pub fn find(&self, space: u64, ipa: u64) -> Option<usize> {
+        self.iter()
+            .find(|(_, a)| a.space == space && a.ipa == ipa)
+            .map(|(index, _)| index)
+    }
+
+    /// Whether an attachment to `space` has a page of `pages` pages from `ipa`.
+    #[must_use]
+    pub fn overlaps(&self, space: u64, ipa: u64, pages: u64) -> bool {
+        let end = ipa.saturating_add(pages.saturating_mul(PAGE_SIZE));
+        self.iter()
+            .any(|(_, a)| a.space == space && a.ipa < end && ipa < a.end())
+    }
+
+    /// Records `new` (its links are ignored): longer by its pages becomes the attachment that it continues, so that a
+    /// MAP in steps is one attachment; else it takes a free slot, and the caller links it into the Space's list.
+    /// Returns (index, whether the slot is new).
+    ///
+    /// # Errors
+    /// `BadArg` without a Space, without pages or beyond the address space, `Full` without a free slot.
+    pub fn extend_or_insert(&mut self, new: Attachment) -> Result<(usize, bool), Status> {
+        if new.space == 0 || new.pages == 0 || new.ipa >> abi::IPA_BITS != 0 {
+            return Err(Status::BadArg);
+        }
+        if let Some((index, a)) = self
+            .0
+            .iter_mut()
+            .enumerate()
+            .find(|(_, a)| continues(a, &new))
+        {
+            a.pages += new.pages;
+            return Ok((index, false));
+        }
+        let (index, slot) = self
+            .0
+            .iter_mut()
+            .enumerate()
+            .find(|(_, a)| a.space == 0)
+            .ok_or(Status::Full)?;
+        *slot = Attachment {
+            next: 0,
+            prev: 0,
+            ..new
+        };
+        Ok((index, true))
+    }
+
+    /// Shortens an attachment to its first `pages` pages; with 0 frees the slot, which the caller has unlinked.
+    pub fn truncate(&mut self, index: usize, pages: u32) {
+        if let Some(a) = self.0.get_mut(index) {
+            a.pages = a.pages.min(pages);
+            if a.pages == 0 {
+                *a = Attachment::default();
+            }
+        }
+    }
+
+    /// Frees a slot, which the caller has unlinked. Returns what it held.
+    pub fn remove(&mut self, index: usize) -> Option<Attachment> {
+        let old = *self.get(index)?;
+        self.truncate(index, 0);
+        Some(old)
+    }
+}
+
+impl Default for Attachments {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whether `new` goes on where `a` ends, in the Space and in the frame range.
+fn continues(a: &Attachment, new: &Attachment) -> bool {
+    a.space == new.space
+        && a.rights == new.rights
+        && a.end() == new.ipa
+        && a.pages.checked_add(new.pages).is_some()
+        && a.first.checked_add(a.pages) == Some(new.first)
+}

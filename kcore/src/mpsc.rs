@@ -1,0 +1,93 @@
+//! Wake-ups sent to a core by others: a stack that any core pushes on and only its owner takes from.
+//!
+//! An object is on at most one stack at a time: its `queued` flag is claimed before the push and released when the owner
+//! takes it off, before it looks at why it was woken. So: first write the reason, then push; a push that finds the
+//! flag set is seen with the earlier one, because the owner's release of the flag comes later in the flag's order.
+
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
+
+/// Access to the two words of an object.
+pub trait Wakes {
+    /// Link to the next object on the stack.
+    fn link(&self, id: u64) -> &AtomicU64;
+    /// Whether the object is on a stack.
+    fn queued(&self, id: u64) -> &AtomicBool;
+}
+
+/// The stack. All zeros is empty.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct WakeStack(AtomicU64);
+
+impl WakeStack {
+    /// An empty stack.
+    #[cfg(not(loom))]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// An empty stack.
+    #[cfg(loom)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Pushes `id`, unless it is queued already. True: the stack was empty, the owner must be told by an SGI (with a
+    /// DSB ISHST before it).
+    #[must_use]
+    pub fn push(&self, wakes: &impl Wakes, id: u64) -> bool {
+        if wakes.queued(id).swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        let mut head = self.0.load(Ordering::Relaxed);
+        loop {
+            wakes.link(id).store(head, Ordering::Relaxed);
+            // Release: the link is visible before the head that leads to it.
+            match self
+                .0
+                .compare_exchange_weak(head, id, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return head == 0,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Takes all that is there, the youngest first. The result must be drained.
+    pub fn take_all(&self) -> Taken {
+        // An SGI without a push is rare, but the look must be cheap: no store to a line that others write.
+        if self.0.load(Ordering::Relaxed) == 0 {
+            Taken(0)
+        } else {
+            Taken(self.0.swap(0, Ordering::Acquire))
+        }
+    }
+}
+
+impl Default for WakeStack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Objects taken off a stack.
+#[derive(Debug)]
+#[must_use = "what is not drained is lost"]
+pub struct Taken(u64);
+
+impl Taken {
+    /// The next object; from here on it can be pushed again.
+    pub fn next(&mut self, wakes: &impl Wakes) -> Option<u64> {
+        let id = self.0;
+        if id == 0 {
+            return None;
+        }
+        self.0 = wakes.link(id).load(Ordering::Relaxed);
+        // Release: the link was read before another push can change it. Acquire: the reasons of all pushes that found
+        // the flag set are visible.
+        wakes.queued(id).swap(false, Ordering::AcqRel);
+        Some(id)
+    }
+}

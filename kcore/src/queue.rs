@@ -1,0 +1,164 @@
+//! Intrusive queues: the links live in the objects, so that no operation can fail or allocate.
+
+/// Access to the two link words of an object. 0 is the end. Each list that an object can be on at the same time has
+/// its own implementation, over its own words.
+pub trait Links {
+    /// The object after `id`.
+    fn next(&self, id: u64) -> u64;
+    /// Sets the object after `id`.
+    fn set_next(&mut self, id: u64, next: u64);
+    /// The object before `id`.
+    fn prev(&self, id: u64) -> u64;
+    /// Sets the object before `id`.
+    fn set_prev(&mut self, id: u64, prev: u64);
+}
+
+/// Doubly linked FIFO. All zeros is the empty list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct List {
+    head: u64,
+    tail: u64,
+}
+
+impl List {
+    /// An empty list.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { head: 0, tail: 0 }
+    }
+
+    /// First object, 0 if there is none. Iterate with [`Links::next`].
+    #[must_use]
+    pub const fn first(&self) -> u64 {
+        self.head
+    }
+
+    /// Last object, 0 if there is none.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.tail
+    }
+
+    /// Whether nothing is on it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.head == 0
+    }
+
+    /// Appends `id`, which is on no list of these links.
+    pub fn push_back(&mut self, links: &mut impl Links, id: u64) {
+        self.insert_after(links, self.tail, id);
+    }
+
+    /// Prepends `id`, which is on no list of these links.
+    pub fn push_front(&mut self, links: &mut impl Links, id: u64) {
+        self.insert_after(links, 0, id);
+    }
+
+    /// Inserts `id` after `before`, which is on this list, or at the front if `before` is 0.
+    pub fn insert_after(&mut self, links: &mut impl Links, before: u64, id: u64) {
+        let after = if before == 0 {
+            self.head
+        } else {
+            links.next(before)
+        };
+        links.set_prev(id, before);
+        links.set_next(id, after);
+        self.join(links, before, id);
+        self.join(links, id, after);
+    }
+
+    /// Takes `id`, which is on this list, off it.
+    pub fn remove(&mut self, links: &mut impl Links, id: u64) {
+        let (before, after) = (links.prev(id), links.next(id));
+        self.join(links, before, after);
+        links.set_prev(id, 0);
+        links.set_next(id, 0);
+    }
+
+    /// Takes the first object off.
+    pub fn pop_front(&mut self, links: &mut impl Links) -> Option<u64> {
+        let id = self.head;
+        if id == 0 {
+            return None;
+        }
+        self.remove(links, id);
+        Some(id)
+    }
+
+    /// Makes `a` and `b` neighbours; 0 stands for the list's own end on that side.
+    fn join(&mut self, links: &mut impl Links, a: u64, b: u64) {
+        if a == 0 {
+            self.head = b;
+        } else {
+            links.set_next(a, b);
+        }
+        if b == 0 {
+            self.tail = a;
+        } else {
+            links.set_prev(b, a);
+        }
+    }
+}
+
+/// Ready objects of one core: 32 priorities, 31 highest, FIFO in each.
+#[derive(Clone, Debug, Default)]
+#[repr(C)]
+pub struct RunQueue {
+    /// Bit n: something is ready at priority n.
+    bitmap: u32,
+    queues: [List; 32],
+}
+
+impl RunQueue {
+    /// An empty queue.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            bitmap: 0,
+            queues: [List::new(); 32],
+        }
+    }
+
+    /// Whether nothing is ready.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bitmap == 0
+    }
+
+    /// Highest priority that is ready, and its first object.
+    #[must_use]
+    pub fn highest(&self) -> Option<(u32, u64)> {
+        let prio = self.bitmap.checked_ilog2()?;
+        Some((prio, self.queues[prio as usize & 31].first()))
+    }
+
+    /// Makes `id` ready, behind the others of `prio` (0..=31; higher bits are ignored).
+    pub fn push_back(&mut self, links: &mut impl Links, prio: u32, id: u64) {
+        self.queues[prio as usize & 31].push_back(links, id);
+        self.bitmap |= 1 << (prio & 31);
+    }
+
+    /// Makes `id` ready, before the others of `prio`.
+    pub fn push_front(&mut self, links: &mut impl Links, prio: u32, id: u64) {
+        self.queues[prio as usize & 31].push_front(links, id);
+        self.bitmap |= 1 << (prio & 31);
+    }
+
+    /// Takes `id`, which is queued at `prio`, off the queue.
+    pub fn remove(&mut self, links: &mut impl Links, prio: u32, id: u64) {
+        let queue = &mut self.queues[prio as usize & 31];
+        queue.remove(links, id);
+        if queue.is_empty() {
+            self.bitmap &= !(1 << (prio & 31));
+        }
+    }
+
+    /// Takes the first of the highest priority off the queue.
+    pub fn pop_highest(&mut self, links: &mut impl Links) -> Option<(u32, u64)> {
+        let (prio, id) = self.highest()?;
+        self.remove(links, prio, id);
+        Some((prio, id))
+    }
+}
