@@ -1,6 +1,6 @@
-//! Kernel algorithms that need no hardware: [`cap`] capability words, [`queue`] and [`timerq`]
+//! Kernel algorithms that need no hardware: [`cap`] capability words, [`pt`] stage-2 tables, [`queue`] and [`timerq`]
 //! lists, [`sched`] decisions, [`notify`] and [`mpsc`] cross-core words, [`lock`], [`vmid`], [`pool`] and [`attach`]
-//! accounting, [`spsr`] masks of what a VMM may load.
+//! accounting, [`spsr`] masks of what a VMM may load, [`dt`] the device tree reader.
 //!
 //! May live here: logic over plain words and over small traits that the kernel implements on physical memory. May
 //! not: registers, assembly, pointers (the one exception is the cell in [`lock`]), anything that panics.
@@ -14,10 +14,12 @@
 
 pub mod attach;
 pub mod cap;
+pub mod dt;
 pub mod lock;
 pub mod mpsc;
 pub mod notify;
 pub mod pool;
+pub mod pt;
 pub mod queue;
 pub mod sched;
 pub mod spsr;
