@@ -1,0 +1,58 @@
+//! Entry points from the kernel into Rust, and the end of a domain that panics.
+#![allow(unsafe_code, reason = "entry points are assembly")]
+
+use core::panic::PanicInfo;
+
+/// Code given to `EXIT` by a panic.
+pub const PANIC_EXIT: u64 = 101;
+
+/// Makes `$main`, a `fn(argument: u64) -> !`, the first code of the domain.
+///
+/// The kernel has set the stack pointer and x0 (the argument given at the thread's start); all else is undefined.
+#[macro_export]
+macro_rules! main {
+    ($main:path) => {
+        #[allow(unsafe_code, reason = "the entry point is assembly")]
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        #[unsafe(link_section = ".text._start")]
+        extern "C" fn _start(argument: u64) -> ! {
+            extern "C" fn __rt_start(argument: u64) -> ! {
+                const START: fn(u64) -> ! = $main;
+                START(argument)
+            }
+            // x29, x30 = 0 end the chain of frames.
+            ::core::arch::naked_asm!("mov x29, xzr", "mov x30, xzr", "b {main}", main = sym __rt_start)
+        }
+    };
+}
+
+/// Defines `$entry`, the entry point of a vCPU's handler, around `$handler`, an `extern "C" fn(argument: u64) -> u64`
+/// that returns the action for `VCPU_RESUME`.
+///
+/// The kernel enters with x0 = argument and sp = top of the handler's stack at each exit of the guest; nothing is kept
+/// from one exit to the next.
+#[macro_export]
+macro_rules! vcpu_handler {
+    ($entry:ident, $handler:path) => {
+        #[allow(unsafe_code, reason = "the entry point is assembly")]
+        #[unsafe(naked)]
+        extern "C" fn $entry() -> ! {
+            ::core::arch::naked_asm!(
+                "bl {handler}",
+                "mov x8, #{resume}",
+                "svc #0",
+                // Only a handler may resume: anyone else ends here.
+                "brk #1",
+                handler = sym $handler,
+                resume = const $crate::abi::syscall::VCPU_RESUME,
+            )
+        }
+    };
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    crate::log!("{info}");
+    crate::sys::exit(PANIC_EXIT)
+}
