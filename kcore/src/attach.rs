@@ -23,13 +23,15 @@ pub struct Attachment {
     /// Pages.
     pub pages: u32,
     /// [`abi::cap::rights`].
-    pub rights: u64,
+    pub rights: u32,
+    /// Pages from the first that an unfinished UNMAP or REVOKE has removed; such an attachment is not extended.
+    pub done: u32,
 }
 
 impl Attachment {
     /// Address in the Space behind the last page.
     const fn end(&self) -> u64 {
-        self.ipa + ((self.pages as u64) << PAGE_SHIFT)
+        self.ipa.saturating_add((self.pages as u64) << PAGE_SHIFT)
     }
 }
 
@@ -41,9 +43,9 @@ pub const MAX: usize = (PAGE_SIZE as usize - HEADER) / size_of::<Attachment>();
 /// The table. All zeros is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[repr(transparent)]
-pub struct Attachments([Attachment; MAX]);
+pub struct AttachmentTable([Attachment; MAX]);
 
-impl Attachments {
+impl AttachmentTable {
     /// An empty table.
     #[must_use]
     pub const fn new() -> Self {
@@ -55,6 +57,7 @@ impl Attachments {
             first: 0,
             pages: 0,
             rights: 0,
+            done: 0,
         };
         Self([FREE; MAX])
     }
@@ -83,12 +86,24 @@ impl Attachments {
             .map(|(index, _)| index)
     }
 
+    /// Whether no slot is free.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.iter().all(|a| a.space != 0)
+    }
+
     /// Whether an attachment to `space` has a page of `pages` pages from `ipa`.
     #[must_use]
     pub fn overlaps(&self, space: u64, ipa: u64, pages: u64) -> bool {
         let end = ipa.saturating_add(pages.saturating_mul(PAGE_SIZE));
         self.iter()
             .any(|(_, a)| a.space == space && a.ipa < end && ipa < a.end())
+    }
+
+    /// Whether [`Self::extend_or_insert`] of `new` would be [`Status::Full`].
+    #[must_use]
+    pub fn is_full_for(&self, new: &Attachment) -> bool {
+        !self.0.iter().any(|a| a.space == 0 || continues(a, new))
     }
 
     /// Records `new` (its links are ignored): longer by its pages becomes the attachment that it continues, so that a
@@ -98,7 +113,7 @@ impl Attachments {
     /// # Errors
     /// `BadArg` without a Space, without pages or beyond the address space, `Full` without a free slot.
     pub fn extend_or_insert(&mut self, new: Attachment) -> Result<(usize, bool), Status> {
-        if new.space == 0 || new.pages == 0 || new.ipa >> abi::IPA_BITS != 0 {
+        if new.space == 0 || new.pages == 0 || new.end() > 1 << abi::IPA_BITS {
             return Err(Status::BadArg);
         }
         if let Some((index, a)) = self
@@ -142,7 +157,7 @@ impl Attachments {
     }
 }
 
-impl Default for Attachments {
+impl Default for AttachmentTable {
     fn default() -> Self {
         Self::new()
     }
@@ -152,7 +167,7 @@ impl Default for Attachments {
 fn continues(a: &Attachment, new: &Attachment) -> bool {
     a.space == new.space
         && a.rights == new.rights
+        && a.done == 0
         && a.end() == new.ipa
-        && a.pages.checked_add(new.pages).is_some()
         && a.first.checked_add(a.pages) == Some(new.first)
 }

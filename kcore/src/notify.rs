@@ -81,7 +81,6 @@ impl NotifyWord {
 
     /// Ends a wait by time-out or destruction. True: the caller took WAITING away and wakes the waiter, without bits.
     /// False: a signaller was first and wakes it.
-    #[must_use]
     pub fn cancel_wait(&self) -> bool {
         self.0.fetch_and(!WAITING, Ordering::AcqRel) & WAITING != 0
     }

@@ -14,7 +14,7 @@
 //! - pages and tables leave only after the flush that follows the last store to what led to them.
 //!
 //! Every operation is bounded by `budget`, in steps of about 20 instructions (a split counts as one, of about 2,000),
-//! and is gone on with where it stopped. Concurrent operations on one root are excluded by the caller.
+//! and goes on where it stopped. Concurrent operations on one root are excluded by the caller.
 
 pub mod desc;
 
@@ -27,17 +27,17 @@ use desc::{ADDR, COUNT_ONE, count, is_leaf, is_table, is_valid, leaf, table};
 pub trait TableMemory {
     /// Reads entry `index` (0..512) of the table at `table`.
     fn read(&self, table: u64, index: usize) -> u64;
-    /// Writes an entry: a single-copy atomic store with a DSB ISHST before it, which makes earlier writes and the zeros
-    /// of a new table visible to walks first, and one after it.
+    /// Writes an entry: a single-copy atomic store with release semantics, so that walks see earlier writes, and the
+    /// zeros of a new table, first. The flushes below, and the caller at the end of [`map`], order it with a DSB.
     fn write(&mut self, table: u64, index: usize, desc: u64);
     /// A page of zeros for a table; None if the pool is empty.
     fn alloc(&mut self) -> Option<u64>;
     /// Takes a table's page back. Its contents need not be zeros.
     fn free(&mut self, page: u64);
     /// Drops all that any core may have cached to translate `ipa` in this Space, tables on the way included:
-    /// TLBI IPAS2E1IS, DSB ISH, TLBI VMALLE1IS, DSB ISH (stage 1 entries are cached combined with stage 2), ISB.
+    /// DSB ISHST, TLBI IPAS2E1IS, DSB ISH, TLBI VMALLE1IS, DSB ISH (for entries combined with stage 1), ISB.
     fn flush_ipa(&mut self, ipa: u64);
-    /// The same for all of the Space: TLBI VMALLS12E1IS, DSB ISH, ISB.
+    /// The same for all of the Space: DSB ISHST, TLBI VMALLS12E1IS, DSB ISH, ISB.
     fn flush_all(&mut self);
 }
 

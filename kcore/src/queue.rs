@@ -134,6 +134,22 @@ impl RunQueue {
         Some((prio, self.queues[prio as usize & 31].first()))
     }
 
+    /// Whether another is ready beside the first of the highest priority.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        let Some(prio) = self.bitmap.checked_ilog2() else {
+            return false;
+        };
+        self.bitmap & (self.bitmap - 1) != 0 || self.has_equal(prio)
+    }
+
+    /// Whether two or more are ready at `prio`.
+    #[must_use]
+    pub const fn has_equal(&self, prio: u32) -> bool {
+        let list = &self.queues[prio as usize & 31];
+        list.first() != list.last()
+    }
+
     /// Makes `id` ready, behind the others of `prio` (0..=31; higher bits are ignored).
     pub fn push_back(&mut self, links: &mut impl Links, prio: u32, id: u64) {
         self.queues[prio as usize & 31].push_back(links, id);

@@ -13,6 +13,8 @@ mod bits {
     pub const USR: u64 = 0b1_0000;
     /// N Z C V, TCO DIT UAO PAN, SS IL, ALLINT SSBS BTYPE, D A I F.
     pub const AARCH64: u64 = 0xf000_0000 | 0x03f0_0000 | 0x3fc0;
+    /// N Z C V, DIT, SSBS BTYPE.
+    pub const DOMAIN: u64 = 0xf100_1c00;
     /// N Z C V Q IT DIT SSBS PAN SS IL GE IT E A I F T: all of the low word but M.
     pub const AARCH32: u64 = 0xffff_ffe0;
 }
@@ -33,8 +35,12 @@ pub const fn guest_spsr(raw: u64, aarch32: bool) -> u64 {
     }
 }
 
-/// SPSR_EL2 for the first entry of a domain, or of a handler: EL0t, nothing masked.
-pub const DOMAIN_SPSR: u64 = bits::EL0T;
+/// SPSR_EL2 for the entry of a domain: EL0t, nothing masked, no step; flags, SSBS, DIT and BTYPE as it had them.
+#[inline]
+#[must_use]
+pub const fn domain_spsr(raw: u64) -> u64 {
+    raw & bits::DOMAIN | bits::EL0T
+}
 
 /// ICH_LR\<n\>_EL2 (IHI 0069H 12.4.6).
 mod lr {
@@ -53,10 +59,10 @@ mod lr {
 /// is none or that is the kernel's own, `timer_vintid`.
 #[inline]
 #[must_use]
-pub const fn guest_lr(raw: u64, timer_vintid: u64) -> u64 {
+pub const fn guest_lr(raw: u64, timer_vintid: u32) -> u64 {
     let vintid = raw & lr::VINTID;
     let reserved = vintid >= lr::SPECIAL && vintid < lr::LPI;
-    if raw & lr::STATE == 0 || reserved || vintid == timer_vintid {
+    if raw & lr::STATE == 0 || reserved || vintid == timer_vintid as u64 {
         return 0;
     }
     raw & (lr::STATE | lr::GROUP | lr::PRIORITY | lr::EOI | lr::VINTID)
