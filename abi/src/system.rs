@@ -84,8 +84,6 @@ pub mod vmm_slot {
     pub const SELF: u64 = 1;
     /// Log (a machine capability with READ only: it can log, nothing else).
     pub const LOG: u64 = 2;
-    /// Notification from the VMM to root (WRITE): bit 0: power off, bit 1: reset.
-    pub const ROOT: u64 = 3;
     /// Guest RAM.
     pub const RAM: u64 = 4;
     /// Frames of the vCPU pages, one slot each.
@@ -100,6 +98,16 @@ pub mod vmm_slot {
     pub const UART_IRQ: u64 = 26;
     /// First slot that is free for the VMM.
     pub const FREE: u64 = 32;
+}
+
+/// How a VMM ends: its code in `EXIT`. Root, which watches the domain, reads it by `DOMAIN_INFO`.
+pub mod exit {
+    /// The guest powered itself off.
+    pub const POWER_OFF: u64 = 1;
+    /// The guest asked for a reset: root starts the VM anew.
+    pub const RESET: u64 = 2;
+    /// The VMM cannot start its guest, and said why in the log.
+    pub const ERROR: u64 = 3;
 }
 
 /// The page at [`VMM_INFO`].

@@ -1,0 +1,109 @@
+//! The pack and the boot information page, read-only in this domain's memory.
+#![allow(
+    unsafe_code,
+    reason = "reads plain structures from memory that the kernel mapped"
+)]
+
+use abi::boot::{BOOT_INFO, BOOT_MAGIC, BootInfo, PACK};
+use abi::pack::{DomainImage, MAX_ENTRIES, NAME_LEN, PACK_MAGIC, PackEntry, PackHeader};
+use abi::system::{MAX_VMS, SYSTEM_MAGIC, SystemDesc, VmDesc};
+
+/// A structure of integers only: any bytes are a value of it.
+///
+/// # Safety
+/// The type has no padding that matters, no pointers and no invalid values.
+pub unsafe trait Plain: 'static {}
+// SAFETY: integers and arrays of integers.
+unsafe impl Plain for PackHeader {}
+// SAFETY: integers and arrays of integers.
+unsafe impl Plain for PackEntry {}
+// SAFETY: integers and arrays of integers.
+unsafe impl Plain for DomainImage {}
+// SAFETY: integers and arrays of integers.
+unsafe impl Plain for SystemDesc {}
+// SAFETY: integers and arrays of integers.
+unsafe impl Plain for VmDesc {}
+
+/// The structure at `offset`, if it lies in `bytes` and is aligned.
+pub fn view<T: Plain>(bytes: &'static [u8], offset: usize) -> Option<&'static T> {
+    let bytes = bytes.get(offset..)?.get(..size_of::<T>())?;
+    let pointer = bytes.as_ptr().cast::<T>();
+    // SAFETY: `bytes` has the size of `T`, the pointer is aligned for it, and any bytes are a `T`.
+    pointer.is_aligned().then(|| unsafe { &*pointer })
+}
+
+/// The boot information, if the kernel speaks this ABI.
+pub fn boot_info() -> Option<&'static BootInfo> {
+    // SAFETY: the kernel maps the page before root starts, read-only and for good (abi::boot).
+    let info = unsafe { &*(BOOT_INFO as *const BootInfo) };
+    (info.magic == BOOT_MAGIC).then_some(info)
+}
+
+/// A file in the pack.
+#[derive(Clone, Copy)]
+pub struct File {
+    /// Offset in the pack, page aligned.
+    pub offset: u64,
+    /// Its bytes.
+    pub bytes: &'static [u8],
+}
+
+/// The pack.
+#[derive(Clone, Copy)]
+pub struct Pack(&'static [u8]);
+
+impl Pack {
+    /// The pack of `size` bytes that the kernel mapped, if it is one.
+    pub fn open(size: u64) -> Option<Self> {
+        let size = usize::try_from(size).ok()?;
+        // SAFETY: the kernel maps the pack's bytes at this address before root starts, read-only and for good.
+        let bytes = unsafe { core::slice::from_raw_parts(PACK as *const u8, size) };
+        (view::<PackHeader>(bytes, 0)?.magic == PACK_MAGIC).then_some(Self(bytes))
+    }
+
+    /// The file with this name.
+    pub fn file(self, name: &[u8; NAME_LEN]) -> Option<File> {
+        let count = view::<PackHeader>(self.0, 0)?.count.min(MAX_ENTRIES as u64);
+        let entry = (0..count)
+            .filter_map(|n| {
+                view::<PackEntry>(
+                    self.0,
+                    size_of::<PackHeader>() + n as usize * size_of::<PackEntry>(),
+                )
+            })
+            .find(|entry| entry.name == *name)?;
+        let bytes = self
+            .0
+            .get(usize::try_from(entry.offset).ok()?..)?
+            .get(..usize::try_from(entry.size).ok()?)?;
+        entry.offset.is_multiple_of(abi::PAGE_SIZE).then_some(File {
+            offset: entry.offset,
+            bytes,
+        })
+    }
+
+    /// The system description's head, and its VMs.
+    pub fn system(self) -> Option<(&'static SystemDesc, impl Iterator<Item = &'static VmDesc>)> {
+        let file = self.file(&name("system"))?;
+        let head: &SystemDesc = view(file.bytes, 0)?;
+        let count = head.vm_count.min(MAX_VMS as u64) as usize;
+        let vms = (0..count).filter_map(move |n| {
+            view(
+                file.bytes,
+                size_of::<SystemDesc>() + n * size_of::<VmDesc>(),
+            )
+        });
+        (head.magic == SYSTEM_MAGIC).then_some((head, vms))
+    }
+}
+
+/// A name as the pack writes it.
+pub const fn name(text: &str) -> [u8; NAME_LEN] {
+    let mut name = [0; NAME_LEN];
+    let mut n = 0;
+    while n < text.len() && n < NAME_LEN {
+        name[n] = text.as_bytes()[n];
+        n += 1;
+    }
+    name
+}
