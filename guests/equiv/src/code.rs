@@ -1,0 +1,74 @@
+//! Code that is written at run time.
+#![allow(unsafe_code)] // Writes instructions and makes them visible to the fetch.
+
+/// Instructions that fit.
+pub const WORDS: usize = 1024;
+
+#[repr(C, align(4096))]
+struct Buffer([u32; WORDS]);
+
+static mut BUFFER: Buffer = Buffer([0; WORDS]);
+
+/// RET.
+pub const RET: u32 = 0xd65f_03c0;
+/// ISB.
+pub const ISB: u32 = 0xd503_3fdf;
+
+/// Writes instructions to the buffer, makes them visible to instruction fetch (Arm ARM B2.7.4.2) and returns their
+/// address. Too many are cut off.
+pub fn install(words: &[u32]) -> u64 {
+    let start = (&raw mut BUFFER).cast::<u32>();
+    let words = words.get(..WORDS).unwrap_or(words);
+    for (n, &word) in words.iter().enumerate() {
+        // SAFETY: `n` is below WORDS; nobody holds a reference to the buffer.
+        unsafe { start.add(n).write_volatile(word) };
+    }
+    // 16 bytes is the smallest line that CTR_EL0 can tell.
+    for offset in (0..words.len() * 4).step_by(16) {
+        let address = start as u64 + offset as u64;
+        // SAFETY: cache maintenance by address on our own buffer.
+        unsafe {
+            core::arch::asm!("dc cvau, {0}", "dsb ish", "ic ivau, {0}", in(reg) address, options(nostack))
+        };
+    }
+    // SAFETY: barriers.
+    unsafe { core::arch::asm!("dsb ish", "isb", options(nostack)) };
+    start as u64
+}
+
+/// A system register by its encoding (Arm ARM C5.1.2).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SysReg {
+    pub op0: u32,
+    pub op1: u32,
+    pub crn: u32,
+    pub crm: u32,
+    pub op2: u32,
+}
+
+impl SysReg {
+    /// Shorthand for tables.
+    pub const fn new(op0: u32, op1: u32, crn: u32, crm: u32, op2: u32) -> Self {
+        Self {
+            op0,
+            op1,
+            crn,
+            crm,
+            op2,
+        }
+    }
+
+    fn fields(self) -> u32 {
+        (self.op0 & 1) << 19 | self.op1 << 16 | self.crn << 12 | self.crm << 8 | self.op2 << 5
+    }
+
+    /// MRS Xt, register.
+    pub fn mrs(self, t: u32) -> u32 {
+        0xd530_0000 | self.fields() | t
+    }
+
+    /// MSR register, Xt.
+    pub fn msr(self, t: u32) -> u32 {
+        0xd510_0000 | self.fields() | t
+    }
+}
