@@ -1,0 +1,158 @@
+//! What only this architecture has: boot code, vectors, system registers, barriers.
+#![allow(unsafe_code, reason = "assembly")]
+
+pub mod cache;
+pub mod el1;
+pub mod fp;
+pub mod sysreg;
+
+use crate::core_local::Core;
+use core::mem::offset_of;
+
+/// Bytes of a core's kernel stack with its guard page, the lowest.
+pub const STACK_STRIDE: usize = 5 * 4096;
+
+core::arch::global_asm!(
+    ".equ STACK_STRIDE, {stride}",
+    ".section .stacks, \"aw\", @nobits",
+    ".balign 4096",
+    ".global __stacks",
+    "__stacks: .skip {cores} * {stride}",
+    stride = const STACK_STRIDE,
+    cores = const abi::MAX_CORES,
+);
+core::arch::global_asm!(include_str!("boot.S"));
+core::arch::global_asm!(
+    include_str!("vectors.S"),
+    CORE_STACK = const offset_of!(Core, stack),
+    CORE_FRAME = const offset_of!(Core, frame),
+    CORE_FRESH = const offset_of!(Core, fresh),
+    CORE_EMERGENCY = const offset_of!(Core, emergency),
+    lower_sync = sym crate::trap::lower_sync,
+    lower_irq = sym crate::trap::lower_irq,
+    lower_serror = sym crate::trap::lower_serror,
+    kernel_fault = sym crate::crash::kernel_fault,
+);
+
+unsafe extern "C" {
+    static vectors: u8;
+    static __stacks: u8;
+    fn return_to_lower() -> !;
+    fn _secondary();
+    fn _head();
+}
+
+/// Leaves the kernel for the context in `Core::frame`, for good: the stack is forgotten.
+pub fn leave_kernel() -> ! {
+    // SAFETY: the scheduler has set `Core::frame` to a live frame and the EL2 registers to its context.
+    unsafe { return_to_lower() }
+}
+
+/// Linked addresses: vectors, bottom of the stacks, entry of secondary cores, start of the image.
+pub fn symbols() -> (u64, u64, u64, u64) {
+    (
+        (&raw const vectors) as u64,
+        (&raw const __stacks) as u64,
+        _secondary as *const () as u64,
+        _head as *const () as u64,
+    )
+}
+
+/// DSB ISH: what this core wrote is seen by the cores and walkers before what follows.
+pub fn dsb_ish() {
+    // SAFETY: a barrier changes no state.
+    unsafe { core::arch::asm!("dsb ish", options(nostack, preserves_flags)) }
+}
+
+/// DSB ISHST: as [`dsb_ish`], of stores.
+pub fn dsb_ishst() {
+    // SAFETY: as above.
+    unsafe { core::arch::asm!("dsb ishst", options(nostack, preserves_flags)) }
+}
+
+/// DSB ISHST, SEV: other cores' WFE end and see what was stored.
+pub fn sev() {
+    // SAFETY: as above.
+    unsafe { core::arch::asm!("dsb ishst", "sev", options(nostack, preserves_flags)) }
+}
+
+/// AT S1E1R: translates a guest's address by stage 1 of EL1 into PAR_EL1. Called from one place (`trap`).
+pub fn at_s1e1r(address: u64) {
+    // SAFETY: writes PAR_EL1 only, which the caller keeps.
+    unsafe { core::arch::asm!("at s1e1r, {}", "isb", in(reg) address, options(nostack, preserves_flags)) }
+}
+
+/// DSB SY, for devices.
+pub fn dsb_sy() {
+    // SAFETY: as above.
+    unsafe { core::arch::asm!("dsb sy", options(nostack, preserves_flags)) }
+}
+
+/// ISB: what this core wrote to system registers acts on what follows.
+pub fn isb() {
+    // SAFETY: as above.
+    unsafe { core::arch::asm!("isb", options(nostack, preserves_flags)) }
+}
+
+/// Waits for an interrupt (pending ones end it, masked or not).
+pub fn wfi() {
+    // SAFETY: as above.
+    unsafe { core::arch::asm!("dsb sy", "wfi", options(nostack, preserves_flags)) }
+}
+
+/// Waits for an event.
+pub fn wfe() {
+    // SAFETY: as above.
+    unsafe { core::arch::asm!("wfe", options(nostack, preserves_flags)) }
+}
+
+/// TLBI of one IPA (all levels) and of what stage 1 derived from it, for the VMID in VTTBR_EL2 (Arm ARM D8.16.1.1).
+pub fn tlbi_ipa(ipa: u64) {
+    // SAFETY: dropping TLB entries is always allowed.
+    unsafe {
+        core::arch::asm!(
+            "dsb ishst", "tlbi ipas2e1is, {0}", "dsb ish", "tlbi vmalle1is", "dsb ish", "isb",
+            in(reg) ipa >> 12, options(nostack, preserves_flags)
+        );
+    }
+}
+
+/// TLBI of all stage 1 and stage 2 entries of the VMID in VTTBR_EL2, on all cores.
+pub fn tlbi_vmid() {
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!("dsb ishst", "tlbi vmalls12e1is", "dsb ish", "isb", options(nostack, preserves_flags));
+    }
+}
+
+/// TLBI and instruction cache of this core for the VMID in VTTBR_EL2: two vCPUs of a VM share it and their ASIDs.
+pub fn tlbi_local_vmid() {
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!(
+            "dsb nshst", "tlbi vmalle1", "ic iallu", "dsb nsh", "isb", options(nostack, preserves_flags)
+        );
+    }
+}
+
+/// TLBI of all EL2 entries, on all cores.
+pub fn tlbi_el2() {
+    // SAFETY: as above.
+    unsafe { core::arch::asm!("dsb ishst", "tlbi alle2is", "dsb ish", "isb", options(nostack, preserves_flags)) }
+}
+
+/// PSCI call to the firmware: `smc` or `hvc` as the device tree says.
+pub fn firmware_call(smc: bool, function: u64, a: u64, b: u64, c: u64) -> i64 {
+    let mut x0 = function;
+    // SAFETY: SMCCC (DEN0028): x0–x17 are clobbered, memory is not touched by the PSCI functions that we call.
+    unsafe {
+        if smc {
+            core::arch::asm!("smc #0", inout("x0") x0, inout("x1") a => _, inout("x2") b => _, inout("x3") c => _,
+                clobber_abi("C"));
+        } else {
+            core::arch::asm!("hvc #0", inout("x0") x0, inout("x1") a => _, inout("x2") b => _, inout("x3") c => _,
+                clobber_abi("C"));
+        }
+    }
+    x0.cast_signed()
+}

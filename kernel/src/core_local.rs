@@ -1,0 +1,137 @@
+//! What each core has for itself. Only its own core touches it, but for [`Core::wakes`], [`Core::seen`] and the
+//! statistics.
+
+use crate::arch::{self, sysreg};
+use crate::object::{Entity, Obj, Vcpu};
+use core::cell::{Cell, RefCell};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use kcore::mpsc::WakeStack;
+use kcore::queue::RunQueue;
+use kcore::timerq::TimerQueue;
+
+/// Which context the exception return goes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// A thread of a domain.
+    Thread,
+    /// A guest.
+    Guest,
+    /// The VMM's handler of a vCPU.
+    Handler,
+    /// Nothing: the core waits.
+    Idle,
+}
+
+/// State of one core. `stack`, `frame`, `fresh` and `emergency` are known to the assembly.
+#[repr(C)]
+pub struct Core {
+    /// Top of the kernel stack.
+    pub stack: Cell<u64>,
+    /// Address of the current context's `RegFrame`.
+    pub frame: Cell<u64>,
+    /// Not 0: the return enters a vCPU's handler anew.
+    pub fresh: Cell<u64>,
+    /// Top of the stack for crash records.
+    pub emergency: Cell<u64>,
+    /// Number of this core.
+    pub index: Cell<usize>,
+    /// MPIDR affinity of this core.
+    pub mpidr: Cell<u64>,
+    /// What runs.
+    pub mode: Cell<Mode>,
+    /// Who runs; `None` in idle.
+    pub current: Cell<Option<Entity>>,
+    /// The vCPU whose EL1 state is in the registers.
+    pub loaded: Cell<Option<Obj<Vcpu>>>,
+    /// The vCPU whose FP/SIMD state is in the registers.
+    pub fp_owner: Cell<Option<Obj<Vcpu>>>,
+    /// Scheduling contexts that are ready, the running one included.
+    pub ready: RefCell<RunQueue>,
+    /// Entities that wait for a deadline.
+    pub timers: RefCell<TimerQueue>,
+    /// End of the running time slice, CNTPCT ticks; `u64::MAX`: none is counted.
+    pub slice_end: Cell<u64>,
+    /// The scheduler must choose anew before the return.
+    pub resched: Cell<bool>,
+    /// Entities that other cores want looked at.
+    pub wakes: WakeStack,
+    /// The last destruction epoch that this core has seen with no reference held.
+    pub seen: AtomicU64,
+    /// Longest stretch with interrupts masked, CNTPCT ticks.
+    pub masked_max: AtomicU64,
+    /// Start of the stretch that is measured.
+    pub masked_since: Cell<u64>,
+    /// The core runs.
+    pub online: AtomicBool,
+    crash_stack: Cell<[u64; 512]>,
+}
+
+// SAFETY: the fields that are not atomic are touched only by the core that the structure belongs to; it finds itself
+// through TPIDR_EL2.
+#[allow(unsafe_code, reason = "per-core data")]
+unsafe impl Sync for Core {}
+
+impl Core {
+    const fn new() -> Self {
+        Self {
+            stack: Cell::new(0),
+            frame: Cell::new(0),
+            fresh: Cell::new(0),
+            emergency: Cell::new(0),
+            index: Cell::new(0),
+            mpidr: Cell::new(0),
+            mode: Cell::new(Mode::Idle),
+            current: Cell::new(None),
+            loaded: Cell::new(None),
+            fp_owner: Cell::new(None),
+            ready: RefCell::new(RunQueue::new()),
+            timers: RefCell::new(TimerQueue::new()),
+            slice_end: Cell::new(u64::MAX),
+            resched: Cell::new(false),
+            wakes: WakeStack::new(),
+            seen: AtomicU64::new(0),
+            masked_max: AtomicU64::new(0),
+            masked_since: Cell::new(0),
+            online: AtomicBool::new(false),
+            crash_stack: Cell::new([0; 512]),
+        }
+    }
+
+    /// Called once by each core before anything else.
+    pub fn start(&'static self, index: usize) {
+        let (_, stacks, _, _) = arch::symbols();
+        self.index.set(index);
+        self.mpidr.set(sysreg::mpidr_el1::read() & 0xff_00ff_ffff);
+        self.stack.set(stacks + ((index + 1) * arch::STACK_STRIDE) as u64);
+        self.emergency.set(self.crash_stack.as_ptr() as u64 + 4096);
+        sysreg::tpidr_el2::write(core::ptr::from_ref(self) as u64);
+    }
+
+    /// Whether this is the core that executes.
+    pub fn is_here(&self) -> bool {
+        core::ptr::eq(self, here())
+    }
+
+    /// Ticks of CNTPCT.
+    pub fn now() -> u64 {
+        sysreg::cntpct_el0::read()
+    }
+}
+
+/// All cores.
+pub static CORES: [Core; abi::MAX_CORES] = [const { Core::new() }; abi::MAX_CORES];
+
+/// The core that executes.
+#[inline(always)]
+pub fn here() -> &'static Core {
+    // SAFETY: `Core::start` has put the address of an element of `CORES` there, and nobody else writes it.
+    #[allow(unsafe_code, reason = "per-core data")]
+    unsafe {
+        &*(sysreg::tpidr_el2::read() as *const Core)
+    }
+}
+
+/// Number of cores that run.
+pub fn online() -> usize {
+    CORES.iter().filter(|c| c.online.load(Ordering::Acquire)).count()
+}

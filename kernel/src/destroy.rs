@@ -1,0 +1,319 @@
+//! DESTROY, in steps: one destruction at a time, and whoever asks for one helps with the one that is under way.
+//!
+//! ```text
+//! Mark ──▶ Caps ──▶ Quiesce(1) ──▶ Quiesce(2) ──▶ Release ──▶ done
+//! ```
+//! Mark: all objects that go are dead, so that no new reference is made. Caps: every table is scanned, capabilities to
+//! the dead are removed. Quiesce: each core is asked to drop what it holds of the dead (queues, loaded state), and has
+//! then passed a point at which it holds no reference; twice, because a core may still have been sending a wake-up in the
+//! first round. Release: translations are flushed, pages are scrubbed and go back.
+
+use crate::core_local::{CORES, Core, here};
+use crate::memory;
+use crate::object::{
+    Domain, Endpoint, Entity, Frame, Header, Irq, Notification, Obj, SchedContext, Space, Vcpu, Which,
+};
+use crate::{caps, domain, gic, ipc, irq, notify, sched, space, switch};
+use abi::cap::{CAP_SLOTS, Kind};
+use abi::syscall::Status;
+use core::sync::atomic::{AtomicU64, Ordering};
+use kcore::cap::CapWord;
+use kcore::lock::TicketLock;
+
+/// Slots scanned in a step.
+const SCAN_STEP: u64 = 128;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Caps { domain: u64, slot: u64 },
+    Quiesce { round: u32 },
+    Release { cursor: u64 },
+}
+
+struct Job {
+    /// Object that goes; 0: none.
+    target: u64,
+    /// Domain that asked for it.
+    caller: u64,
+    phase: Phase,
+}
+
+static JOB: TicketLock<Job, memory::Wfe> =
+    TicketLock::new(Job { target: 0, caller: 0, phase: Phase::Release { cursor: 0 } });
+/// Target of the quiescence that is under way, for the cores.
+static TARGET: AtomicU64 = AtomicU64::new(0);
+static EPOCH: AtomicU64 = AtomicU64::new(0);
+
+/// One step. Management lock.
+pub fn destroy(caller: Obj<Domain>, index: u64) -> Result<(), Status> {
+    let mut job = JOB.lock();
+    if job.target != 0 {
+        let done = step(&mut job) && job.caller == caller.addr();
+        return if done { Ok(()) } else { Err(Status::Again) };
+    }
+    let cap = caps::word(caller, index)?;
+    if cap.is_null() {
+        return Err(Status::BadCap);
+    }
+    if !cap.has(abi::cap::rights::ALL) {
+        return Err(Status::NoRights);
+    }
+    let target = Obj::<Header>::at(cap.addr());
+    allowed(caller, cap.kind(), target)?;
+    mark(target);
+    job.target = target.addr();
+    job.caller = caller.addr();
+    job.phase = Phase::Caps { domain: domain::ALL.load(Ordering::Relaxed), slot: 0 };
+    Err(Status::Again)
+}
+
+fn allowed(caller: Obj<Domain>, kind: Kind, target: Obj<Header>) -> Result<(), Status> {
+    match kind {
+        Kind::Null | Kind::Machine | Kind::Frame => Err(Status::BadKind),
+        Kind::Domain => {
+            let d = Obj::<Domain>::at(target.addr());
+            let has = |kind: Kind| domain::objects(d).any(|h| h.kind.get() == kind as u8);
+            if d == caller || has(Kind::Domain) || has(Kind::Frame) { Err(Status::BadState) } else { Ok(()) }
+        }
+        Kind::Space if Obj::<Space>::at(target.addr()).users.get() != 0 => Err(Status::BadState),
+        Kind::SchedContext if Obj::<SchedContext>::at(target.addr()).bound.load(Ordering::Relaxed) != 0 => {
+            Err(Status::BadState)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The objects that go with `target`, itself first.
+fn members(target: Obj<Header>) -> impl Iterator<Item = Obj<Header>> {
+    let inner = (target.kind.get() == Kind::Domain as u8).then(|| domain::objects(Obj::at(target.addr())));
+    core::iter::once(target).chain(inner.into_iter().flatten())
+}
+
+fn mark(target: Obj<Header>) {
+    for h in members(target) {
+        h.dead.store(true, Ordering::Release);
+        match kind_of(h) {
+            Kind::Notification => forget_notification(Obj::at(h.addr())),
+            Kind::Irq => {
+                let i = Obj::<Irq>::at(h.addr());
+                gic::disable_spi(i.intid.get());
+                if let Some(bound) = irq::BOUND.get(i.intid.get() as usize) {
+                    bound.store(0, Ordering::Release);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn kind_of(h: Obj<Header>) -> Kind {
+    Kind::from_u64(u64::from(h.kind.get())).unwrap_or(Kind::Null)
+}
+
+/// Whoever would signal a dying notification forgets it.
+fn forget_notification(n: Obj<Notification>) {
+    for d in domain::all().filter(|d| d.watch.get() == Some(n)) {
+        d.watch.set(None);
+    }
+    for bound in &irq::BOUND {
+        if let Some(i) = Obj::<Irq>::opt(bound.load(Ordering::Relaxed)) {
+            let _ = i.target.compare_exchange(n.addr(), 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Advances the job; `true` when it is done.
+fn step(job: &mut Job) -> bool {
+    let target = Obj::<Header>::at(job.target);
+    match job.phase {
+        Phase::Caps { domain, slot } => job.phase = scan(domain, slot).unwrap_or_else(|| ask(target, 1)),
+        Phase::Quiesce { round } => {
+            core_step(here());
+            let epoch = EPOCH.load(Ordering::Relaxed);
+            let all = CORES
+                .iter()
+                .filter(|c| c.online.load(Ordering::Acquire))
+                .all(|c| c.seen.load(Ordering::Acquire) >= epoch);
+            if all {
+                job.phase = if round == 1 { ask(target, 2) } else { Phase::Release { cursor: 0 } };
+                if round == 2 {
+                    TARGET.store(0, Ordering::Release);
+                }
+            }
+        }
+        Phase::Release { ref mut cursor } => {
+            if release(target, cursor) {
+                job.target = 0;
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// Removes capabilities to the dead from some slots; `None` when all tables are done.
+fn scan(domain: u64, slot: u64) -> Option<Phase> {
+    let d = Obj::<Domain>::opt(domain)?;
+    for index in slot..(slot + SCAN_STEP).min(CAP_SLOTS) {
+        let Some(entry) = caps::slot(d, index) else { continue };
+        let cap = CapWord(entry.load(Ordering::Relaxed));
+        let object = !cap.is_null() && cap.kind() != Kind::Machine;
+        if object && Obj::<Header>::at(cap.addr()).dead.load(Ordering::Relaxed) {
+            entry.store(0, Ordering::Release);
+        }
+    }
+    let next = slot + SCAN_STEP;
+    Some(if next < CAP_SLOTS {
+        Phase::Caps { domain, slot: next }
+    } else {
+        Phase::Caps { domain: d.next_domain.get(), slot: 0 }
+    })
+}
+
+/// Starts a round of quiescence.
+fn ask(target: Obj<Header>, round: u32) -> Phase {
+    TARGET.store(target.addr(), Ordering::Release);
+    EPOCH.fetch_add(1, Ordering::AcqRel);
+    for core in CORES.iter().filter(|c| c.online.load(Ordering::Acquire) && !c.is_here()) {
+        gic::wake_core(core);
+    }
+    Phase::Quiesce { round }
+}
+
+/// This core drops what it holds of the target, and says so. From an interrupt or the syscall itself: no other
+/// reference is held.
+pub fn core_step(core: &Core) {
+    let epoch = EPOCH.load(Ordering::Acquire);
+    if core.seen.load(Ordering::Relaxed) == epoch {
+        return;
+    }
+    if let Some(target) = Obj::<Header>::opt(TARGET.load(Ordering::Acquire)) {
+        members(target).for_each(|h| drop_here(core, h));
+    }
+    core.seen.store(epoch, Ordering::Release);
+}
+
+fn drop_here(core: &Core, h: Obj<Header>) {
+    match kind_of(h) {
+        Kind::Thread | Kind::Vcpu => {
+            let e = Entity(Obj::at(h.addr()));
+            if e.core.get() == core.index.get() {
+                drop_entity(core, e);
+            }
+        }
+        Kind::Endpoint => {
+            let ep = Obj::<Endpoint>::at(h.addr());
+            if ep.core.get() == core.index.get() {
+                ipc::close(core, ep);
+            }
+        }
+        Kind::Notification => notify::close(core, Obj::at(h.addr())),
+        _ => {}
+    }
+}
+
+fn drop_entity(core: &Core, e: Entity) {
+    sched::halt(core, e);
+    if let Some(sc) = e.sched.take() {
+        sc.runs.set(None);
+        sc.bound.store(0, Ordering::Release);
+    }
+    if let Which::Vcpu(v) = e.which() {
+        if core.loaded.get() == Some(v) {
+            switch::discard_loaded(core);
+        }
+        if core.fp_owner.get() == Some(v) {
+            core.fp_owner.set(None);
+        }
+    }
+    if core.current.get() == Some(e) {
+        switch::abandon(core);
+    }
+}
+
+/// Memory goes back, in steps; `true` when all is back.
+fn release(target: Obj<Header>, cursor: &mut u64) -> bool {
+    match kind_of(target) {
+        Kind::Domain => release_domain(Obj::at(target.addr())),
+        Kind::Space => release_space(Obj::at(target.addr()), cursor),
+        _ => {
+            release_member(target);
+            memory::unmake(target.addr());
+            true
+        }
+    }
+}
+
+/// What an object holds beyond its own page.
+fn release_member(h: Obj<Header>) {
+    if kind_of(h) == Kind::Vcpu {
+        let v = Obj::<Vcpu>::at(h.addr());
+        if let Some(f) = v.page_frame.take() {
+            f.pins.set(f.pins.get().saturating_sub(1));
+        }
+        if let Some(s) = v.space.take() {
+            s.users.set(s.users.get().saturating_sub(1));
+        }
+    }
+}
+
+fn release_space(s: Obj<Space>, cursor: &mut u64) -> bool {
+    if !memory::empty_space(s) {
+        return false;
+    }
+    if s.vttbr.get() != 0 {
+        space::retire(s);
+    }
+    if !kcore::pt::free_tables(&mut space::Tables(s), s.root.get(), cursor, 8) {
+        return false;
+    }
+    if let Some(owner) = s.header.owner.get() {
+        memory::give_page(owner, s.root.get());
+    }
+    memory::unmake(s.addr());
+    true
+}
+
+/// Objects from the pool first, one per step; then the pool; then the domain itself, which is of its maker's pool.
+fn release_domain(d: Obj<Domain>) -> bool {
+    if let Some(h) = domain::objects(d).next() {
+        if kind_of(h) == Kind::Space && !release_pooled_space(Obj::at(h.addr())) {
+            return false;
+        }
+        release_member(h);
+        memory::forget(h.addr());
+        return false;
+    }
+    let own = d.space.get();
+    if let Some(s) = own {
+        if !release_pooled_space(s) {
+            return false;
+        }
+    }
+    for f in domain::all().flat_map(domain::objects).filter(|h| kind_of(*h) == Kind::Frame) {
+        memory::undo_donations(Obj::<Frame>::at(f.addr()), d);
+    }
+    if !memory::return_donations(d) {
+        return false;
+    }
+    if let (Some(owner), Some(s)) = (d.header.owner.get(), own) {
+        memory::give_page(owner, s.root.get());
+        memory::give_page(owner, d.table.get());
+        memory::unmake(s.addr());
+    }
+    domain::unlink(d);
+    memory::unmake(d.addr());
+    true
+}
+
+/// A space whose table pages go back with the pool; `true` when nothing is attached.
+fn release_pooled_space(s: Obj<Space>) -> bool {
+    if !memory::empty_space(s) {
+        return false;
+    }
+    if s.vttbr.get() != 0 {
+        space::retire(s);
+    }
+    true
+}
+

@@ -1,0 +1,105 @@
+//! Domains: made, stopped, asked about.
+
+use crate::core_local::Core;
+use crate::memory::{self, MANAGEMENT};
+use crate::object::{Domain, Entity, Header, Obj};
+use crate::{arch, notify, sched, space};
+use abi::cap::Kind;
+use abi::syscall::Status;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// First of all domains. Management lock.
+pub static ALL: AtomicU64 = AtomicU64::new(0);
+
+/// A new domain, its object, table and space from `pool`. Management lock.
+pub fn make(pool: Obj<Domain>) -> Result<Obj<Domain>, Status> {
+    let d: Obj<Domain> = memory::make(pool, Kind::Domain)?;
+    match fill(pool, d) {
+        Ok(()) => Ok(d),
+        Err(status) => {
+            if d.table.get() != 0 {
+                memory::give_page(pool, d.table.get());
+            }
+            memory::unmake(d.addr());
+            Err(status)
+        }
+    }
+}
+
+fn fill(pool: Obj<Domain>, d: Obj<Domain>) -> Result<(), Status> {
+    d.table.set(memory::take_page(pool).ok_or(Status::NoMemory)?);
+    d.space.set(Some(space::make(pool, d)?));
+    link(d);
+    Ok(())
+}
+
+/// Puts a domain into the list of all.
+pub fn link(d: Obj<Domain>) {
+    let first = ALL.load(Ordering::Relaxed);
+    d.next_domain.set(first);
+    if let Some(first) = Obj::<Domain>::opt(first) {
+        first.prev_domain.set(d.addr());
+    }
+    ALL.store(d.addr(), Ordering::Relaxed);
+}
+
+/// Takes a domain off the list of all.
+pub fn unlink(d: Obj<Domain>) {
+    let (next, prev) = (d.next_domain.get(), d.prev_domain.get());
+    if let Some(next) = Obj::<Domain>::opt(next) {
+        next.prev_domain.set(prev);
+    }
+    match Obj::<Domain>::opt(prev) {
+        Some(prev) => prev.next_domain.set(next),
+        None => ALL.store(next, Ordering::Relaxed),
+    }
+}
+
+/// All domains.
+pub fn all() -> impl Iterator<Item = Obj<Domain>> {
+    let first = Obj::<Domain>::opt(ALL.load(Ordering::Relaxed));
+    core::iter::successors(first, |d| Obj::opt(d.next_domain.get()))
+}
+
+/// The objects from a domain's pool.
+pub fn objects(d: Obj<Domain>) -> impl Iterator<Item = Obj<Header>> {
+    core::iter::successors(Obj::<Header>::opt(d.objects.get()), |h| Obj::opt(h.next.get()))
+}
+
+/// Whether the object is a thread or a vCPU.
+pub fn is_entity(h: Obj<Header>) -> bool {
+    h.kind.get() == Kind::Thread as u8 || h.kind.get() == Kind::Vcpu as u8
+}
+
+/// The domain that runs did what it may not: it stops, its watcher is told.
+pub fn stop_current(core: &'static Core, reason: u64) {
+    let esr = if reason == abi::syscall::stop::EXIT { 0 } else { arch::sysreg::esr_el2::read() };
+    let info = [esr, arch::sysreg::elr_el2::read(), arch::sysreg::far_el2::read()];
+    stop(core, reason, info);
+}
+
+/// Stops the domain of the current entity.
+pub fn stop(core: &'static Core, reason: u64, info: [u64; 3]) {
+    let Some(d) = core.current.get().and_then(|e| e.domain.get()) else { return };
+    let _guard = MANAGEMENT.lock();
+    if d.stopped.load(Ordering::Relaxed) == 0 {
+        d.stop_info.set(info);
+        d.stopped.store(reason as u32, Ordering::Release);
+        for h in objects(d).filter(|h| is_entity(*h)) {
+            sched::wake(Entity(Obj::at(h.addr())));
+        }
+        if let Some(watch) = d.watch.get() {
+            notify::signal(watch, d.watch_bits.get());
+        }
+    }
+    core.resched.set(true);
+}
+
+/// Reason, ESR, ELR, FAR of a stop, and the pool's pages.
+pub fn info(d: Obj<Domain>) -> [u64; 5] {
+    let [esr, elr, far] = d.stop_info.get();
+    let pool = memory::pool_of(d);
+    let pages = u64::from(pool.total()) << 32 | u64::from(pool.free());
+    [u64::from(d.stopped.load(Ordering::Acquire)), esr, elr, far, pages]
+}
+

@@ -1,0 +1,170 @@
+//! Endpoints: synchronous call and reply on one core. The server runs on its caller's scheduling context.
+
+use crate::core_local::Core;
+use crate::frame::FrameRef;
+use crate::object::{Endpoint, Entity, Obj, RunState, Thread};
+use crate::sched;
+use abi::syscall::Status;
+use kcore::queue::Links;
+
+struct CallerLinks;
+impl Links for CallerLinks {
+    fn next(&self, id: u64) -> u64 {
+        Obj::<Thread>::at(id).link_next.get()
+    }
+    fn set_next(&mut self, id: u64, next: u64) {
+        Obj::<Thread>::at(id).link_next.set(next);
+    }
+    fn prev(&self, id: u64) -> u64 {
+        Obj::<Thread>::at(id).link_prev.get()
+    }
+    fn set_prev(&mut self, id: u64, prev: u64) {
+        Obj::<Thread>::at(id).link_prev.set(prev);
+    }
+}
+
+fn frame(t: Obj<Thread>) -> FrameRef {
+    FrameRef(t.frame.as_ptr() as u64)
+}
+
+fn entity(t: Obj<Thread>) -> Entity {
+    Entity(Obj::at(t.addr()))
+}
+
+fn copy_words(from: Obj<Thread>, to: Obj<Thread>) {
+    (1..5).for_each(|n| frame(to).set_x(n, frame(from).x(n)));
+    frame(to).set_x(0, Status::Ok as u64);
+}
+
+/// CALL by the current thread.
+pub fn call(core: &Core, ep: Obj<Endpoint>, badge: u64) -> Result<(), Status> {
+    let caller = sched::current_thread(core)?;
+    if ep.core.get() != core.index.get() {
+        return Err(Status::WrongCore);
+    }
+    caller.badge.set(badge);
+    caller.endpoint.set(Some(ep));
+    if let Some(server) = ep.receiver.take() {
+        deliver(core, caller, server);
+    } else {
+        let mut callers = ep.callers.get();
+        callers.push_back(&mut CallerLinks, caller.addr());
+        ep.callers.set(callers);
+        sched::block(core, entity(caller), RunState::Calling);
+    }
+    Ok(())
+}
+
+/// Gives a call to a server, with the caller's scheduling context.
+fn deliver(core: &Core, caller: Obj<Thread>, server: Obj<Thread>) {
+    copy_words(caller, server);
+    frame(server).set_x(5, caller.badge.get());
+    caller.endpoint.set(None);
+    caller.server.set(Some(server));
+    server.caller.set(Some(caller));
+    server.endpoint.set(None);
+    let lent = caller.running_on.take();
+    caller.common.state.set(RunState::Calling);
+    server.running_on.set(lent);
+    sched::make_ready(core, entity(server));
+}
+
+/// RECV by the current thread.
+pub fn receive(core: &Core, ep: Obj<Endpoint>) -> Result<(), Status> {
+    let server = sched::current_thread(core)?;
+    if ep.core.get() != core.index.get() {
+        return Err(Status::WrongCore);
+    }
+    if ep.receiver.get().is_some() {
+        return Err(Status::Taken);
+    }
+    if server.caller.get().is_some() {
+        return Err(Status::BadState);
+    }
+    wait_for_call(core, server, ep);
+    Ok(())
+}
+
+fn wait_for_call(core: &Core, server: Obj<Thread>, ep: Obj<Endpoint>) {
+    sched::block(core, entity(server), RunState::Receiving);
+    server.running_on.set(None);
+    let mut callers = ep.callers.get();
+    let next = callers.pop_front(&mut CallerLinks);
+    ep.callers.set(callers);
+    match next {
+        Some(caller) => deliver(core, Obj::at(caller), server),
+        None => {
+            server.endpoint.set(Some(ep));
+            ep.receiver.set(Some(server));
+        }
+    }
+}
+
+/// REPLY_RECV by the current thread.
+pub fn reply_receive(core: &Core, ep: Obj<Endpoint>) -> Result<(), Status> {
+    let server = sched::current_thread(core)?;
+    if ep.core.get() != core.index.get() {
+        return Err(Status::WrongCore);
+    }
+    if ep.receiver.get().is_some() {
+        return Err(Status::Taken);
+    }
+    if let Some(caller) = server.caller.take() {
+        copy_words(server, caller);
+        give_back(core, server, caller);
+    }
+    wait_for_call(core, server, ep);
+    Ok(())
+}
+
+/// The caller goes on, with the scheduling context that it lent.
+fn give_back(core: &Core, server: Obj<Thread>, caller: Obj<Thread>) {
+    caller.server.set(None);
+    caller.running_on.set(server.running_on.take());
+    sched::make_ready(core, entity(caller));
+}
+
+/// A thread of this core stops: whoever calls it or serves it is told.
+pub fn abandon(core: &Core, t: Obj<Thread>) {
+    if let Some(caller) = t.caller.take() {
+        frame(caller).set_x(0, Status::Dead as u64);
+        give_back(core, t, caller);
+    }
+    if let Some(server) = t.server.take() {
+        // The server loses the lent scheduling context and goes on with its own.
+        server.caller.set(None);
+        if server.common.state.get() == RunState::Ready {
+            sched::block(core, entity(server), RunState::Ready);
+            t.running_on.set(server.running_on.take());
+            sched::make_ready(core, entity(server));
+        } else {
+            t.running_on.set(server.running_on.take());
+        }
+    }
+    if let Some(ep) = t.endpoint.take() {
+        if ep.receiver.get() == Some(t) {
+            ep.receiver.set(None);
+        } else {
+            let mut callers = ep.callers.get();
+            callers.remove(&mut CallerLinks, t.addr());
+            ep.callers.set(callers);
+        }
+    }
+}
+
+/// The endpoint is destroyed: all who wait on it are told. On its core.
+pub fn close(core: &Core, ep: Obj<Endpoint>) {
+    let mut callers = ep.callers.take();
+    while let Some(id) = callers.pop_front(&mut CallerLinks) {
+        end_wait(core, Obj::at(id));
+    }
+    if let Some(server) = ep.receiver.take() {
+        end_wait(core, server);
+    }
+}
+
+fn end_wait(core: &Core, t: Obj<Thread>) {
+    t.endpoint.set(None);
+    frame(t).set_x(0, Status::Dead as u64);
+    sched::make_ready(core, entity(t));
+}

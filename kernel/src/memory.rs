@@ -1,0 +1,371 @@
+//! Memory: pools of kernel pages, frame ranges, attachments. All under the management lock.
+
+use crate::arch::{cache, dsb_ish};
+use crate::object::{Domain, Frame, Header, Obj, Space};
+use crate::space::Tables;
+use crate::{caps, stats};
+use abi::cap::{Kind, rights};
+use abi::syscall::{Status, frame};
+use abi::{IPA_BITS, PAGE_SIZE};
+use core::sync::atomic::Ordering;
+use kcore::attach::Attachment;
+use kcore::lock::{Spin, TicketLock};
+use kcore::pool::{FirstWord, Pool};
+use kcore::pt::{self, Attr, Stop};
+use kcore::queue::Links;
+
+/// Pages scrubbed, descriptors written or attachments removed per step of a syscall: keeps a step near 1,000
+/// instructions (a page is 64 DC ZVA).
+const SCRUB_STEP: u64 = 8;
+const MAP_STEP: u32 = 32;
+
+/// WFE and SEV for locks.
+pub struct Wfe;
+impl Spin for Wfe {
+    fn wait() {
+        crate::arch::wfe();
+    }
+    fn wake() {
+        crate::arch::sev();
+    }
+}
+
+/// The management lock: capability tables, pools, spaces, frames, object lists.
+pub static MANAGEMENT: TicketLock<(), Wfe> = TicketLock::new(());
+
+struct Words;
+impl FirstWord for Words {
+    fn read(&self, page: u64) -> u64 {
+        word(page).get()
+    }
+    fn write(&mut self, page: u64, value: u64) {
+        word(page).set(value);
+    }
+}
+
+fn word(page: u64) -> Obj<core::cell::Cell<u64>> {
+    Obj::at(page)
+}
+
+/// A zeroed page from a domain's pool.
+pub fn take_page(domain: Obj<Domain>) -> Option<u64> {
+    let mut pool = domain.pool.get();
+    let page = pool.take(&mut Words);
+    domain.pool.set(pool);
+    page
+}
+
+/// Gives a page back.
+pub fn give_page(domain: Obj<Domain>, page: u64) {
+    cache::scrub_page(page);
+    let mut pool = domain.pool.get();
+    pool.give(&mut Words, page);
+    domain.pool.set(pool);
+}
+
+/// Makes an object in a domain's pool. All zeros is a valid object of every type; the caller fills it in before it
+/// publishes a capability.
+pub fn make<T>(domain: Obj<Domain>, kind: Kind) -> Result<Obj<T>, Status> {
+    if domain.header.dead.load(Ordering::Relaxed) {
+        return Err(Status::Dead);
+    }
+    let page = take_page(domain).ok_or(Status::NoMemory)?;
+    adopt(domain, page, kind);
+    Ok(Obj::at(page))
+}
+
+/// Writes the header of a new object and puts it into its owner's list.
+pub fn adopt(domain: Obj<Domain>, page: u64, kind: Kind) {
+    let header = Obj::<Header>::at(page);
+    header.kind.set(kind as u8);
+    header.owner.set(Some(domain));
+    let first = domain.objects.get();
+    header.next.set(first);
+    if let Some(next) = Obj::<Header>::opt(first) {
+        next.prev.set(page);
+    }
+    domain.objects.set(page);
+    stats::OBJECTS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Takes an object off its owner's list and gives its page back.
+pub fn unmake(page: u64) {
+    let header = Obj::<Header>::at(page);
+    let Some(owner) = header.owner.get() else { return };
+    forget(page);
+    give_page(owner, page);
+}
+
+/// Takes an object off its owner's list.
+pub fn forget(page: u64) {
+    let header = Obj::<Header>::at(page);
+    let (next, prev) = (header.next.get(), header.prev.get());
+    if let Some(next) = Obj::<Header>::opt(next) {
+        next.prev.set(prev);
+    }
+    match (Obj::<Header>::opt(prev), header.owner.get()) {
+        (Some(prev), _) => prev.next.set(next),
+        (None, Some(owner)) => owner.objects.set(next),
+        (None, None) => {}
+    }
+    stats::OBJECTS.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// A frame object over physical memory.
+pub fn make_frame(domain: Obj<Domain>, base: u64, pages: u64, state: u64) -> Result<Obj<Frame>, Status> {
+    let f: Obj<Frame> = make(domain, Kind::Frame)?;
+    f.base.set(base);
+    f.pages.set(pages);
+    f.state.set(state);
+    Ok(f)
+}
+
+fn idle_frame(f: Obj<Frame>) -> Result<(), Status> {
+    let attached = f.attachments.borrow().iter().next().is_some();
+    if attached || f.pins.get() != 0 { Err(Status::BadState) } else { Ok(()) }
+}
+
+/// The frame in a slot of its owner, with all rights.
+pub fn owned(domain: Obj<Domain>, slot: u64) -> Result<Obj<Frame>, Status> {
+    let f: Obj<Frame> = caps::get(domain, slot, rights::ALL)?;
+    if f.header.owner.get() == Some(domain) { Ok(f) } else { Err(Status::NotOwner) }
+}
+
+/// FRAME_SPLIT.
+pub fn split(domain: Obj<Domain>, slot: u64, keep: u64, rest_slot: u64) -> Result<(), Status> {
+    let f = owned(domain, slot)?;
+    idle_frame(f)?;
+    if !matches!(f.state.get(), frame::MAPPABLE | frame::DEVICE) {
+        return Err(Status::BadState);
+    }
+    if keep == 0 || keep >= f.pages.get() {
+        return Err(Status::BadArg);
+    }
+    let target = caps::empty_slot(domain, rest_slot)?;
+    let rest = make_frame(domain, f.base.get() + keep * PAGE_SIZE, f.pages.get() - keep, f.state.get())?;
+    f.pages.set(keep);
+    caps::fill(target, kcore::cap::CapWord::new(rest.addr(), Kind::Frame, rights::ALL, 0));
+    Ok(())
+}
+
+/// One step of DONATE: pages are scrubbed, then given to the pool all at once.
+pub fn donate(domain: Obj<Domain>, slot: u64, donee: Obj<Domain>) -> Result<(), Status> {
+    let f = owned(domain, slot)?;
+    match f.state.get() {
+        frame::MAPPABLE => {
+            idle_frame(f)?;
+            f.state.set(frame::DONATING);
+            f.progress.set(0);
+            f.donee.set(Some(donee));
+        }
+        frame::DONATING if f.donee.get() == Some(donee) => {}
+        _ => return Err(Status::BadState),
+    }
+    scrub_step(f);
+    if f.progress.get() < f.pages.get() {
+        return Err(Status::Again);
+    }
+    f.state.set(frame::DONATED);
+    f.next_donated.set(donee.donations.get());
+    donee.donations.set(f.addr());
+    fill_pool(donee, f.base.get(), f.pages.get());
+    Ok(())
+}
+
+/// Adds scrubbed pages to a pool.
+pub fn fill_pool(donee: Obj<Domain>, base: u64, pages: u64) {
+    let mut pool = donee.pool.get();
+    for n in (0..pages).rev() {
+        pool.add(&mut Words, base + n * PAGE_SIZE);
+    }
+    donee.pool.set(pool);
+    stats::POOL_PAGES.fetch_add(pages, Ordering::Relaxed);
+}
+
+fn scrub_step(f: Obj<Frame>) {
+    let from = f.progress.get();
+    let to = f.pages.get().min(from + SCRUB_STEP);
+    (from..to).for_each(|n| cache::scrub_page(f.base.get() + n * PAGE_SIZE));
+    f.progress.set(to);
+}
+
+/// One step of giving a dead domain's memory back to the donors; `true` when all is back.
+pub fn return_donations(domain: Obj<Domain>) -> bool {
+    let Some(f) = Obj::<Frame>::opt(domain.donations.get()) else { return true };
+    if f.state.get() == frame::DONATED {
+        f.state.set(frame::RETURNING);
+        f.progress.set(0);
+        stats::POOL_PAGES.fetch_sub(f.pages.get(), Ordering::Relaxed);
+    }
+    scrub_step(f);
+    if f.progress.get() == f.pages.get() {
+        domain.donations.set(f.next_donated.take());
+        f.donee.set(None);
+        f.state.set(frame::MAPPABLE);
+    }
+    false
+}
+
+/// An interrupted donation to a dead domain is undone.
+pub fn undo_donations(f: Obj<Frame>, dead: Obj<Domain>) {
+    if f.state.get() == frame::DONATING && f.donee.get() == Some(dead) {
+        f.donee.set(None);
+        f.state.set(frame::MAPPABLE);
+    }
+}
+
+/// Arguments of MAP.
+pub struct MapArgs {
+    /// Address in the space.
+    pub ipa: u64,
+    /// First page in the frame.
+    pub first: u64,
+    /// Pages.
+    pub pages: u64,
+    /// [`rights`].
+    pub rights: u64,
+}
+
+/// One step of MAP. Returns pages done, and whether there are more.
+pub fn map(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs) -> Result<(u64, bool), Status> {
+    let device = f.state.get() == frame::DEVICE;
+    if !device && f.state.get() != frame::MAPPABLE {
+        return Err(Status::BadState);
+    }
+    let end = a.first.checked_add(a.pages).ok_or(Status::BadArg)?;
+    let size = a.pages.checked_mul(PAGE_SIZE).ok_or(Status::BadArg)?;
+    let top = a.ipa.checked_add(size).ok_or(Status::BadArg)?;
+    if a.pages == 0 || end > f.pages.get() || a.ipa % PAGE_SIZE != 0 || top > 1 << IPA_BITS {
+        return Err(Status::BadArg);
+    }
+    let attr = attributes(a.rights, device)?;
+    if f.attachments.borrow().is_full() {
+        return Err(Status::Full);
+    }
+    let pa = f.base.get() + a.first * PAGE_SIZE;
+    let mut tables = Tables(space);
+    let progress = pt::map(&mut tables, space.root.get(), a.ipa, pa, a.pages, attr, MAP_STEP);
+    if progress.done_pages > 0 {
+        attach(f, space, a, progress.done_pages)?;
+    }
+    dsb_ish();
+    match progress.stop {
+        Stop::Done => Ok((progress.done_pages, false)),
+        Stop::Budget => Ok((progress.done_pages, true)),
+        _ if progress.done_pages > 0 => Ok((progress.done_pages, true)),
+        Stop::NoMemory => Err(Status::NoMemory),
+        Stop::Taken => Err(Status::Taken),
+        Stop::BadArg => Err(Status::BadArg),
+    }
+}
+
+fn attributes(wanted: u64, device: bool) -> Result<Attr, Status> {
+    let has = |right| wanted & right != 0;
+    if wanted & !(rights::READ | rights::WRITE | rights::EXEC) != 0 || !has(rights::READ) || (device && has(rights::EXEC)) {
+        return Err(Status::BadArg);
+    }
+    Ok(Attr { read: true, write: has(rights::WRITE), exec: has(rights::EXEC), device })
+}
+
+fn attach(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs, pages: u64) -> Result<(), Status> {
+    let new = Attachment {
+        space: space.addr(),
+        ipa: a.ipa,
+        first: a.first as u32,
+        pages: pages as u32,
+        rights: a.rights as u32,
+        ..Attachment::default()
+    };
+    let (index, fresh) = f.attachments.borrow_mut().extend_or_insert(new)?;
+    if fresh {
+        let mut list = space.attachments.get();
+        list.push_back(&mut SpaceLinks, f.addr() | index as u64);
+        space.attachments.set(list);
+        stats::ATTACHMENTS.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Attachments of a space: named by frame page | index.
+struct SpaceLinks;
+fn by_name<R>(id: u64, f: impl FnOnce(&mut Attachment) -> R) -> Option<R> {
+    let frame = Obj::<Frame>::at(id & !(PAGE_SIZE - 1));
+    let mut table = frame.attachments.borrow_mut();
+    table.get_mut((id % PAGE_SIZE) as usize).map(f)
+}
+impl Links for SpaceLinks {
+    fn next(&self, id: u64) -> u64 {
+        by_name(id, |a| a.next).unwrap_or(0)
+    }
+    fn set_next(&mut self, id: u64, next: u64) {
+        by_name(id, |a| a.next = next);
+    }
+    fn prev(&self, id: u64) -> u64 {
+        by_name(id, |a| a.prev).unwrap_or(0)
+    }
+    fn set_prev(&mut self, id: u64, prev: u64) {
+        by_name(id, |a| a.prev = prev);
+    }
+}
+
+/// One step of removing an attachment, from its end; `true` when it is gone.
+fn detach_step(f: Obj<Frame>, index: usize) -> bool {
+    let Some(a) = f.attachments.borrow().get(index).copied() else { return true };
+    let space = Obj::<Space>::at(a.space);
+    let mut tables = Tables(space);
+    let (from, left) = (a.ipa + u64::from(a.done) * PAGE_SIZE, u64::from(a.pages - a.done));
+    let progress = pt::unmap(&mut tables, space.root.get(), from, left, MAP_STEP);
+    if progress.done_pages < left {
+        if let Some(a) = f.attachments.borrow_mut().get_mut(index) {
+            a.done += progress.done_pages as u32;
+        }
+        return false;
+    }
+    {
+        let mut list = space.attachments.get();
+        list.remove(&mut SpaceLinks, f.addr() | index as u64);
+        space.attachments.set(list);
+        stats::ATTACHMENTS.fetch_sub(1, Ordering::Relaxed);
+    }
+    f.attachments.borrow_mut().remove(index);
+    true
+}
+
+/// One step of UNMAP.
+pub fn unmap(f: Obj<Frame>, space: Obj<Space>, ipa: u64) -> Result<(), Status> {
+    let index = f.attachments.borrow().find(space.addr(), ipa).ok_or(Status::NotMapped)?;
+    if detach_step(f, index) { Ok(()) } else { Err(Status::Again) }
+}
+
+/// One step of REVOKE.
+pub fn revoke(f: Obj<Frame>) -> Result<(), Status> {
+    let first = f.attachments.borrow().iter().next().map(|(index, _)| index);
+    match first {
+        None => Ok(()),
+        Some(index) => {
+            detach_step(f, index);
+            Err(Status::Again)
+        }
+    }
+}
+
+/// One step of emptying a space that nobody uses any more; `true` when nothing is attached.
+pub fn empty_space(space: Obj<Space>) -> bool {
+    let id = space.attachments.get().first();
+    if id == 0 {
+        return true;
+    }
+    // The space's tables go as a whole later: only the records are removed here.
+    let f = Obj::<Frame>::at(id & !(PAGE_SIZE - 1));
+    let mut list = space.attachments.get();
+    list.remove(&mut SpaceLinks, id);
+    space.attachments.set(list);
+    f.attachments.borrow_mut().remove((id % PAGE_SIZE) as usize);
+    stats::ATTACHMENTS.fetch_sub(1, Ordering::Relaxed);
+    false
+}
+
+/// Free pages over all of a pool.
+pub fn pool_of(domain: Obj<Domain>) -> Pool {
+    domain.pool.get()
+}

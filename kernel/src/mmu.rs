@@ -1,0 +1,175 @@
+//! EL2's own translation: the identity map of RAM and of the devices that the kernel drives, beside the kernel image at
+//! its linked address (made by boot.S). RAM is never executable; the image's block is left out of the identity map.
+//!
+//! ```text
+//! 0 ……………………………… 2^47  identity: RAM RW XN, devices RW XN nGnRE
+//! 2^47 + 2 MiB          kernel image: text RX, read-only data R, data and stacks RW, guard pages unmapped
+//! ```
+#![allow(unsafe_code, reason = "translation tables of EL2")]
+
+use crate::arch::{self, sysreg};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+const VALID_TABLE: u64 = 3;
+const BLOCK: u64 = 1;
+const PAGE: u64 = 3;
+const AF: u64 = 1 << 10;
+const SH_INNER: u64 = 3 << 8;
+const XN: u64 = 1 << 54;
+const DEVICE: u64 = 1 << 2;
+const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
+const BLOCK_2M: u64 = 1 << 21;
+const BLOCK_1G: u64 = 1 << 30;
+
+/// Start of the linked image.
+pub const IMAGE_VA: u64 = 1 << 47;
+/// Bytes of the image.
+pub const IMAGE_SIZE: u64 = BLOCK_2M;
+
+const TABLES: usize = 24;
+#[repr(C, align(4096))]
+struct Table([AtomicU64; 512]);
+static POOL: [Table; TABLES] = [const { Table([const { AtomicU64::new(0) }; 512]) }; TABLES];
+static USED: AtomicUsize = AtomicUsize::new(0);
+static IMAGE_PA: AtomicU64 = AtomicU64::new(0);
+
+unsafe extern "C" {
+    static kernel_l1: Table;
+    static kernel_l3: Table;
+}
+
+/// Kind of memory to map.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// Write-back RAM.
+    Normal,
+    /// Device-nGnRE.
+    Device,
+}
+
+/// The fixed tables ran out.
+#[derive(Debug)]
+pub struct OutOfTables;
+
+/// Physical address of something in the image.
+pub fn image_pa(va: u64) -> u64 {
+    va - IMAGE_VA + IMAGE_PA.load(Ordering::Relaxed)
+}
+
+fn table_pa(t: &Table) -> u64 {
+    image_pa(core::ptr::from_ref(t) as u64)
+}
+
+fn table_at(pa: u64) -> Option<&'static Table> {
+    POOL.iter().find(|t| table_pa(t) == pa)
+}
+
+fn new_table() -> Result<&'static Table, OutOfTables> {
+    POOL.get(USED.fetch_add(1, Ordering::Relaxed)).ok_or(OutOfTables)
+}
+
+/// Table below entry `index`, made if it is missing; `None` if a block is there already.
+fn below(t: &'static Table, index: usize) -> Result<Option<&'static Table>, OutOfTables> {
+    let entry = t.0[index & 511].load(Ordering::Relaxed);
+    if entry & 3 == BLOCK {
+        return Ok(None);
+    }
+    if entry & 3 == VALID_TABLE {
+        return Ok(table_at(entry & ADDRESS));
+    }
+    let new = new_table()?;
+    t.0[index & 511].store(table_pa(new) | VALID_TABLE, Ordering::Relaxed);
+    Ok(Some(new))
+}
+
+/// Starts the final map: `image_pa` is where the image was loaded.
+pub fn init(image_pa: u64) -> Result<(), OutOfTables> {
+    IMAGE_PA.store(image_pa, Ordering::Relaxed);
+    let root = new_table()?;
+    // SAFETY: the table is made by boot.S and lives for ever; its type has no invalid values.
+    let l1 = unsafe { &*(&raw const kernel_l1) };
+    root.0[(IMAGE_VA >> 39) as usize & 511].store(table_pa(l1) | VALID_TABLE, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Maps a range at its own address, whatever of it is not mapped yet, in 4 KiB pages and 2 MiB and 1 GiB blocks.
+pub fn map_identity(start: u64, end: u64, memory: Memory) -> Result<(), OutOfTables> {
+    let image = IMAGE_PA.load(Ordering::Relaxed);
+    let mut at = start & !(abi::PAGE_SIZE - 1);
+    while at < end {
+        if at >= image && at < image + IMAGE_SIZE {
+            at = image + IMAGE_SIZE;
+            continue;
+        }
+        at += map_step(at, end, image, memory)?;
+    }
+    arch::dsb_ish();
+    arch::isb();
+    Ok(())
+}
+
+fn map_step(at: u64, end: u64, image: u64, memory: Memory) -> Result<u64, OutOfTables> {
+    let attributes = AF | SH_INNER | XN | if memory == Memory::Device { DEVICE } else { 0 };
+    let clear = |size: u64| image + IMAGE_SIZE <= at || at + size <= image;
+    let fits = |size: u64| at % size == 0 && at + size <= end && clear(size);
+    let Some(l1) = below(&POOL[0], (at >> 39) as usize)? else { return Ok(BLOCK_1G) };
+    if fits(BLOCK_1G) && l1.0[(at >> 30) as usize & 511].load(Ordering::Relaxed) == 0 {
+        l1.0[(at >> 30) as usize & 511].store(at | attributes | BLOCK, Ordering::Relaxed);
+        return Ok(BLOCK_1G);
+    }
+    let Some(l2) = below(l1, (at >> 30) as usize)? else { return Ok(BLOCK_1G - at % BLOCK_1G) };
+    if fits(BLOCK_2M) && l2.0[(at >> 21) as usize & 511].load(Ordering::Relaxed) == 0 {
+        l2.0[(at >> 21) as usize & 511].store(at | attributes | BLOCK, Ordering::Relaxed);
+        return Ok(BLOCK_2M);
+    }
+    let Some(l3) = below(l2, (at >> 21) as usize)? else { return Ok(BLOCK_2M - at % BLOCK_2M) };
+    let entry = &l3.0[(at >> 12) as usize & 511];
+    if entry.load(Ordering::Relaxed) == 0 {
+        entry.store(at | attributes | PAGE, Ordering::Relaxed);
+    }
+    Ok(abi::PAGE_SIZE)
+}
+
+/// Leaves the boot map for the final one, with write-implies-execute-never (each core).
+pub fn activate() {
+    sysreg::ttbr0_el2::write(table_pa(&POOL[0]));
+    arch::isb();
+    arch::tlbi_el2();
+    sysreg::sctlr_el2::write(sysreg::sctlr_el2::read() | (1 << 19));
+    arch::isb();
+}
+
+/// Unmaps the lowest page of each kernel stack (once).
+pub fn guard_stacks() {
+    let (_, stacks, _, _) = arch::symbols();
+    // SAFETY: as in `init`.
+    let l3 = unsafe { &*(&raw const kernel_l3) };
+    for core in 0..abi::MAX_CORES {
+        let page = stacks + (core * arch::STACK_STRIDE) as u64;
+        l3.0[((page - IMAGE_VA) >> 12) as usize & 511].store(0, Ordering::Relaxed);
+    }
+    arch::dsb_ish();
+    arch::tlbi_el2();
+}
+
+/// RAM and the kernel's own devices: no device frame may cover them.
+static OURS: [(AtomicU64, AtomicU64); 32] = [const { (AtomicU64::new(0), AtomicU64::new(0)) }; 32];
+static OURS_USED: AtomicUsize = AtomicUsize::new(0);
+
+/// Remembers a range that is RAM or a device of the kernel's. At boot.
+pub fn note_ram(start: u64, end: u64) {
+    // A range that does not fit makes device frames impossible, rather than unsafe: `is_device` then refuses all.
+    if let Some(entry) = OURS.get(OURS_USED.fetch_add(1, Ordering::Relaxed)) {
+        entry.0.store(start, Ordering::Relaxed);
+        entry.1.store(end, Ordering::Relaxed);
+    }
+}
+
+/// Whether nothing of the range is RAM or a device of the kernel's.
+pub fn is_device(start: u64, end: u64) -> bool {
+    let used = OURS_USED.load(Ordering::Relaxed);
+    let apart = |(a, b): &(AtomicU64, AtomicU64)| {
+        end <= a.load(Ordering::Relaxed) || b.load(Ordering::Relaxed) <= start
+    };
+    used <= OURS.len() && OURS[..used].iter().all(apart)
+}

@@ -1,0 +1,99 @@
+//! Notifications: bits that any core sets and one thread waits for.
+
+use crate::core_local::Core;
+use crate::frame::FrameRef;
+use crate::object::{Entity, Notification, Obj, RunState, Thread};
+use crate::sched;
+use abi::syscall::Status;
+use core::sync::atomic::Ordering;
+
+fn entity(t: Obj<Thread>) -> Entity {
+    Entity(Obj::at(t.addr()))
+}
+
+/// Sets bits; wakes who waits.
+pub fn signal(n: Obj<Notification>, bits: u64) {
+    if n.word.signal(bits) {
+        if let Some(waiter) = Entity::opt(n.waiter.load(Ordering::Acquire)) {
+            sched::wake(waiter);
+        }
+    }
+}
+
+/// WAIT by the current thread. `None`: it blocked.
+pub fn wait(core: &Core, n: Obj<Notification>, deadline: u64) -> Result<Option<u64>, Status> {
+    let t = sched::current_thread(core)?;
+    if deadline == 0 {
+        return n.word.try_take().map(Some).ok_or(Status::Timeout);
+    }
+    if n.waiter.compare_exchange(0, t.addr(), Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        return Err(Status::Taken);
+    }
+    if let Err(bits) = n.word.begin_wait() {
+        n.waiter.store(0, Ordering::Release);
+        return Ok(Some(bits));
+    }
+    t.waits_for.set(Some(n));
+    sched::block(core, entity(t), RunState::Waiting);
+    if deadline != u64::MAX {
+        sched::set_deadline(core, entity(t), deadline);
+    }
+    Ok(None)
+}
+
+/// Ends the wait of a thread of this core.
+fn finish(core: &Core, t: Obj<Thread>, n: Obj<Notification>, status: Status, bits: u64) {
+    t.waits_for.set(None);
+    n.waiter.store(0, Ordering::Release);
+    if t.common.timed.get() {
+        sched::set_deadline(core, entity(t), u64::MAX);
+    }
+    let frame = FrameRef(t.frame.as_ptr() as u64);
+    frame.set_x(0, status as u64);
+    frame.set_x(1, bits);
+    sched::make_ready(core, entity(t));
+}
+
+/// Looks whether the thread was signalled.
+pub fn check(core: &Core, t: Obj<Thread>) {
+    if t.common.state.get() == RunState::Waiting {
+        if let Some(n) = t.waits_for.get() {
+            if let Some(bits) = n.word.try_take() {
+                finish(core, t, n, Status::Ok, bits);
+            }
+        }
+    }
+}
+
+/// The thread's deadline passed.
+pub fn timed_out(core: &Core, t: Obj<Thread>) {
+    if t.common.state.get() != RunState::Waiting {
+        return;
+    }
+    if let Some(n) = t.waits_for.get() {
+        if n.word.cancel_wait() {
+            finish(core, t, n, Status::Timeout, 0);
+        } else {
+            check(core, t);
+        }
+    }
+}
+
+/// The thread stops waiting without being told: it is stopped or destroyed.
+pub fn abandon(t: Obj<Thread>) {
+    if let Some(n) = t.waits_for.take() {
+        n.word.cancel_wait();
+        n.waiter.store(0, Ordering::Release);
+    }
+}
+
+/// The notification is destroyed: a waiter of this core is told.
+pub fn close(core: &Core, n: Obj<Notification>) {
+    if let Some(waiter) = Entity::opt(n.waiter.load(Ordering::Acquire)) {
+        if waiter.core.get() == core.index.get() && waiter.state.get() == RunState::Waiting {
+            n.word.cancel_wait();
+            finish(core, Obj::at(waiter.addr()), n, Status::Dead, 0);
+        }
+    }
+}
+

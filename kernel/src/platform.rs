@@ -1,0 +1,44 @@
+//! What the device tree says of the machine.
+
+use kcore::dt::{Fdt, Node};
+
+/// Most RAM ranges and reserved ranges that are read.
+pub const MAX_RANGES: usize = 16;
+
+/// The machine.
+#[derive(Clone, Copy)]
+pub struct Platform {
+    /// GICv3 distributor: address.
+    pub distributor: u64,
+    /// GICv3 redistributors: address and bytes of the first region.
+    pub redistributors: (u64, u64),
+    /// Console PL011: address, INTID; 0: none.
+    pub uart: (u64, u32),
+    /// PSCI by SMC (else HVC).
+    pub psci_smc: bool,
+}
+
+/// Reads the machine; what is missing is told by name.
+pub fn read(fdt: &Fdt) -> Result<Platform, &'static str> {
+    let gic = fdt.compatible("arm,gic-v3").next().ok_or("no arm,gic-v3 in the device tree (GICv2 is not supported)")?;
+    let mut regs = gic.reg();
+    let distributor = regs.next().ok_or("the GIC has no distributor")?.0;
+    let redistributors = regs.next().ok_or("the GIC has no redistributors")?;
+    let psci = ["arm,psci-1.0", "arm,psci-0.2"].iter().find_map(|c| fdt.compatible(c).next());
+    let method = psci.as_ref().and_then(|p| p.str("method")).ok_or("no PSCI in the device tree")?;
+    let uart = fdt.compatible("arm,pl011").next();
+    Ok(Platform {
+        distributor,
+        redistributors,
+        uart: uart.map_or((0, 0), |u| (u.reg().next().map_or(0, |r| r.0), spi(&u))),
+        psci_smc: method == "smc",
+    })
+}
+
+/// INTID of a node's first interrupt, an SPI.
+fn spi(node: &Node) -> u32 {
+    match node.interrupts().next() {
+        Some((0, n, _)) => n.saturating_add(32),
+        _ => 0,
+    }
+}

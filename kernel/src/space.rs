@@ -1,0 +1,108 @@
+//! Spaces: stage 2 tables with a VMID.
+
+use crate::arch::{self, sysreg::vttbr_el2};
+use crate::caps;
+use crate::memory;
+use crate::object::{Domain, Obj, Space};
+use abi::cap::Kind;
+use abi::syscall::Status;
+use core::sync::atomic::{AtomicU64, Ordering};
+use kcore::lock::TicketLock;
+use kcore::pt::TableMemory;
+use kcore::vmid::VmidBitmap;
+
+static VMIDS: TicketLock<VmidBitmap, memory::Wfe> = TicketLock::new(VmidBitmap::new());
+
+/// VMIDs in use.
+pub fn vmids() -> u64 {
+    u64::from(VMIDS.lock().used())
+}
+
+/// The tables of a space, for `kcore::pt`. Management lock.
+pub struct Tables(pub Obj<Space>);
+
+impl Tables {
+    fn entry(table: u64, index: usize) -> &'static AtomicU64 {
+        // SAFETY: `table` is a table page of a live space, identity-mapped; `index` is masked to its 512 entries.
+        #[allow(unsafe_code, reason = "tables live in donated pages")]
+        unsafe {
+            &*((table + 8 * (index as u64 & 511)) as *const AtomicU64)
+        }
+    }
+
+    /// Runs `f` with the space's VMID in VTTBR_EL2, as TLBI by VMID wants it.
+    fn with_vmid(&self, f: impl FnOnce()) {
+        let old = vttbr_el2::read();
+        vttbr_el2::write(self.0.vttbr.get());
+        arch::isb();
+        f();
+        vttbr_el2::write(old);
+        arch::isb();
+    }
+}
+
+impl TableMemory for Tables {
+    fn read(&self, table: u64, index: usize) -> u64 {
+        Self::entry(table, index).load(Ordering::Relaxed)
+    }
+    fn write(&mut self, table: u64, index: usize, desc: u64) {
+        arch::dsb_ishst();
+        Self::entry(table, index).store(desc, Ordering::Relaxed);
+        arch::dsb_ishst();
+    }
+    fn alloc(&mut self) -> Option<u64> {
+        memory::take_page(self.0.pool_of.get()?)
+    }
+    fn free(&mut self, page: u64) {
+        if let Some(domain) = self.0.pool_of.get() {
+            memory::give_page(domain, page);
+        }
+    }
+    fn flush_ipa(&mut self, ipa: u64) {
+        self.with_vmid(|| arch::tlbi_ipa(ipa));
+    }
+    fn flush_all(&mut self) {
+        self.with_vmid(arch::tlbi_vmid);
+    }
+}
+
+/// A new space, its object and root table from `pool`.
+pub fn make(pool: Obj<Domain>, tables_from: Obj<Domain>) -> Result<Obj<Space>, Status> {
+    let vmid = VMIDS.lock().alloc().ok_or(Status::Full)?;
+    match make_with(pool, tables_from, vmid) {
+        Ok(space) => Ok(space),
+        Err(status) => {
+            VMIDS.lock().free(vmid);
+            Err(status)
+        }
+    }
+}
+
+fn make_with(pool: Obj<Domain>, tables_from: Obj<Domain>, vmid: u16) -> Result<Obj<Space>, Status> {
+    let space: Obj<Space> = memory::make(pool, Kind::Space)?;
+    let Some(root) = memory::take_page(pool) else {
+        memory::unmake(space.addr());
+        return Err(Status::NoMemory);
+    };
+    space.root.set(root);
+    space.vttbr.set(root | u64::from(vmid) << 48);
+    space.pool_of.set(Some(tables_from));
+    // A VMID may have been used before: nothing of that may be left.
+    Tables(space).flush_all();
+    Ok(space)
+}
+
+/// Flushes a space that nobody uses any more, and gives its VMID back. Its table pages are the caller's matter.
+pub fn retire(space: Obj<Space>) {
+    Tables(space).flush_all();
+    VMIDS.lock().free((space.vttbr.get() >> 48) as u16);
+    space.vttbr.set(0);
+}
+
+/// The translation of an address: physical page and rights.
+pub fn translate(domain: Obj<Domain>, slot: u64, address: u64) -> Result<u64, Status> {
+    let space = caps::translation(domain, slot, abi::cap::rights::READ)?;
+    let mapping = kcore::pt::walk(&Tables(space), space.root.get(), address).ok_or(Status::NotMapped)?;
+    let a = mapping.attr;
+    Ok((mapping.pa & !0xfff) | u64::from(a.read) | u64::from(a.write) << 1 | u64::from(a.exec) << 2)
+}

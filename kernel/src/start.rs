@@ -1,0 +1,167 @@
+//! Start: from the boot map to the first domain on core 0, and to idle on the others.
+
+use crate::arch::{self, sysreg};
+use crate::core_local::{CORES, here};
+use crate::mmu::{self, IMAGE_SIZE, Memory};
+use crate::platform::{self, Platform};
+use crate::{config, gic, log, power, println, root, sched, trap};
+use abi::boot::MAX_RAM;
+use abi::pack::{PACK_MAGIC, PackHeader};
+use abi::{MAX_CORES, PAGE_SIZE};
+use arrayvec::ArrayVec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use kcore::dt::Fdt;
+
+/// Most bytes of a device tree that are read.
+const DTB_MAX: u64 = 2 << 20;
+
+static IMAGE: AtomicU64 = AtomicU64::new(0);
+
+/// A range of physical memory: first and last + 1.
+pub type Range = (u64, u64);
+
+/// What the boot loader left.
+pub struct Boot {
+    /// Free RAM, page aligned.
+    pub free: ArrayVec<Range, MAX_RAM>,
+    /// The pack.
+    pub pack: Range,
+    /// The device tree blob, unaligned.
+    pub dtb: Range,
+    /// The machine.
+    pub platform: Platform,
+}
+
+/// Entered by boot.S on each core: core number, device tree (core 0), physical address of the image.
+#[unsafe(no_mangle)]
+#[allow(unsafe_code, reason = "named by the assembly")]
+extern "C" fn kmain(core: usize, dtb: u64, image: u64) -> ! {
+    CORES[core % MAX_CORES].start(core % MAX_CORES);
+    if core == 0 { first(dtb, image) } else { secondary() }
+}
+
+fn fail(what: &str) -> ! {
+    panic!("{what}")
+}
+
+fn first(dtb: u64, image: u64) -> ! {
+    sysreg::vbar_el2::write(arch::symbols().0);
+    IMAGE.store(image, Ordering::Relaxed);
+    let tables = "out of translation tables for EL2: too many RAM ranges";
+    mmu::init(image).unwrap_or_else(|_| fail(tables));
+    mmu::map_identity(dtb & !(PAGE_SIZE - 1), dtb.saturating_add(DTB_MAX), Memory::Normal).unwrap_or_else(|_| fail(tables));
+    mmu::activate();
+    let blob = root::bytes(dtb, DTB_MAX as usize);
+    let size = Fdt::size(blob).unwrap_or(0);
+    let Some(fdt) = Fdt::new(blob) else { fail("x0 does not hold a device tree") };
+    if let Some(uart) = fdt.compatible("arm,pl011").next().and_then(|n| n.reg().next()) {
+        mmu::map_identity(uart.0, uart.0 + PAGE_SIZE, Memory::Device).unwrap_or_else(|_| fail(tables));
+        log::init(uart.0);
+    }
+    if sysreg::hcr_el2::read() & (1 << 34) != 0 {
+        fail("this core has no E2H=0 (FEAT_E2H0): it is not supported");
+    }
+    let platform = platform::read(&fdt).unwrap_or_else(|what| fail(what));
+    map_machine(&fdt, &platform).unwrap_or_else(|_| fail(tables));
+    mmu::guard_stacks();
+    config::init_core();
+    gic::init(platform.distributor, platform.redistributors);
+    if !gic::init_core(here()) {
+        fail("core 0 has no redistributor");
+    }
+    power::init(platform.psci_smc);
+    here().online.store(true, Ordering::Release);
+    start_others(&fdt, image);
+    let boot = plan(&fdt, platform, (dtb, dtb + u64::from(size)), image);
+    root::start(&boot);
+    go()
+}
+
+fn map_machine(fdt: &Fdt, p: &Platform) -> Result<(), mmu::OutOfTables> {
+    for (base, size) in fdt.memory() {
+        mmu::map_identity(base, base.saturating_add(size), Memory::Normal)?;
+        mmu::note_ram(base, base.saturating_add(size));
+    }
+    mmu::map_identity(p.distributor, p.distributor + 0x1_0000, Memory::Device)?;
+    mmu::note_ram(p.distributor, p.distributor + 0x1_0000);
+    let (base, size) = p.redistributors;
+    mmu::note_ram(base, base.saturating_add(size));
+    mmu::map_identity(base, base.saturating_add(size), Memory::Device)
+}
+
+/// Brings the other cores up, one after the other; those that do not come are left out.
+fn start_others(fdt: &Fdt, image: u64) {
+    let (_, _, entry, head) = arch::symbols();
+    let own = here().mpidr.get();
+    let others = fdt.cpus().filter(|m| *m != own).take(MAX_CORES - 1);
+    let mut index = 1;
+    for mpidr in others {
+        if power::core_on(mpidr, image + (entry - head), index as u64) != 0 {
+            println!("sosia: core {mpidr:#x} does not start");
+            continue;
+        }
+        let deadline = sysreg::cntpct_el0::read() + sysreg::cntfrq_el0::read();
+        while !CORES[index % MAX_CORES].online.load(Ordering::Acquire) {
+            if sysreg::cntpct_el0::read() > deadline {
+                fail("a core was started and did not arrive");
+            }
+            core::hint::spin_loop();
+        }
+        index += 1;
+    }
+}
+
+fn secondary() -> ! {
+    sysreg::vbar_el2::write(arch::symbols().0);
+    mmu::activate();
+    config::init_core();
+    if !gic::init_core(here()) {
+        fail("a core has no redistributor");
+    }
+    here().online.store(true, Ordering::Release);
+    go()
+}
+
+/// Leaves the start for good.
+fn go() -> ! {
+    trap::masked_begin(here());
+    sched::reschedule(here());
+    arch::leave_kernel()
+}
+
+/// Where everything is in RAM.
+fn plan(fdt: &Fdt, platform: Platform, dtb: Range, image: u64) -> Boot {
+    let pack_base = image + IMAGE_SIZE;
+    let header = root::word_at(pack_base);
+    let size = root::word_at(pack_base + core::mem::offset_of!(PackHeader, size) as u64);
+    if header != PACK_MAGIC {
+        fail("no pack follows the kernel: build an image with `sosia build`");
+    }
+    let pack = (pack_base, pack_base + size);
+    let mut free: ArrayVec<Range, MAX_RAM> = ArrayVec::new();
+    for (base, size) in fdt.memory() {
+        let range = (base.next_multiple_of(PAGE_SIZE), base.saturating_add(size) & !(PAGE_SIZE - 1));
+        if range.0 < range.1 && free.try_push(range).is_err() {
+            println!("sosia: RAM from {base:#x} is not used: too many ranges");
+        }
+    }
+    let taken = [(image, image + IMAGE_SIZE), pack, dtb];
+    for range in taken.into_iter().chain(fdt.reserved().map(|(b, s)| (b, b.saturating_add(s)))) {
+        subtract(&mut free, range);
+    }
+    Boot { free, pack, dtb, platform }
+}
+
+/// Removes a range, widened to whole pages.
+fn subtract(free: &mut ArrayVec<Range, MAX_RAM>, (start, end): Range) {
+    let (start, end) = (start & !(PAGE_SIZE - 1), end.next_multiple_of(PAGE_SIZE));
+    let old = free.take();
+    for (a, b) in old {
+        for part in [(a, b.min(start)), (a.max(end), b)] {
+            // What no slot is left for is not used: the ranges are few.
+            if part.0 < part.1 {
+                let _ = free.try_push(part);
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! VCPU_STATE: all kernel-held state of a vCPU through its page, both ways, in the one layout of `abi::vcpu`.
+
+use crate::arch::el1;
+use crate::arch::fp::Regs;
+use crate::arch::sysreg::{read_lr, write_lr};
+use crate::config;
+use crate::core_local::Core;
+use crate::gic;
+use crate::object::{Obj, Vcpu};
+use crate::switch::{lr_count, save_loaded};
+use abi::syscall::Status;
+use abi::vcpu::{STATE_VERSION, VcpuState, sys};
+use kcore::spsr::guest_lr;
+
+const LR_STATE: u64 = 3 << 62;
+const LR_GROUP_PRIORITY_VINTID: u64 = 1 << 60 | 0xff << 48 | 0xffff_ffff;
+const LR_HW: u64 = 1 << 61;
+
+/// Kernel → page. The vCPU is loaded: its handler calls.
+pub fn save(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
+    save_loaded(v);
+    if core.fp_owner.get() == Some(v) {
+        v.fp.save();
+    }
+    let fp = v.fp.get();
+    let mut words = v.sys.get();
+    words[sys::SCTLR_EL1] = v.sctlr.get();
+    words[sys::SP_EL0] = v.sp_el0.get();
+    let page = v.shared();
+    page.set_state(VcpuState {
+        version: STATE_VERSION,
+        fpcr: fp.fpcr as u32,
+        fpsr: fp.fpsr as u32,
+        reserved: 0,
+        sys: words,
+        v: fp.v,
+    });
+    (0..lr_count()).for_each(|n| page.set_lr(n, read_lr(n)));
+    Ok(())
+}
+
+/// Page → kernel.
+pub fn load(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
+    let page = v.shared();
+    let state = page.state();
+    if state.version != STATE_VERSION {
+        return Err(Status::BadArg);
+    }
+    let mut words = state.sys;
+    words[sys::CNTV_CTL_EL0] &= 3;
+    // Debug exceptions of EL0 would reach the VMMs that run beside this guest (TGE routes them to EL2).
+    words[sys::MDSCR_EL1] = 0;
+    v.sctlr.set(words[sys::SCTLR_EL1]);
+    v.sp_el0.set(words[sys::SP_EL0]);
+    v.sys.set(words);
+    v.fp.set(Regs { v: state.v, fpcr: u64::from(state.fpcr), fpsr: u64::from(state.fpsr) });
+    if core.fp_owner.get() == Some(v) {
+        v.fp.load();
+    }
+    el1::load(&words, config::features());
+    gic::set_ppi_active(gic::PPI_VTIMER, words[sys::TIMER_ACTIVE] != 0);
+    load_lrs(v);
+    Ok(())
+}
+
+fn load_lrs(v: Obj<Vcpu>) {
+    let page = v.shared();
+    let timer = page.timer() as u32 & 0x3ff;
+    let first = page.lr(0);
+    let kept = first & (LR_STATE | LR_GROUP_PRIORITY_VINTID) | LR_HW | u64::from(gic::PPI_VTIMER) << 32;
+    write_lr(0, if first & LR_STATE == 0 { 0 } else { kept });
+    (1..lr_count()).for_each(|n| write_lr(n, guest_lr(page.lr(n), timer)));
+    page.set_dirty(0);
+}

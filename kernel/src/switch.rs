@@ -1,0 +1,322 @@
+//! Changes of context on a core: thread, guest, handler.
+//!
+//! Three groups of registers: what differs between a guest and its own VMM's handler (HCR, VTTBR, SCTLR_EL1, SP_EL0,
+//! ICH_HCR) changes at each exit and resume; what differs between domains (CNTVOFF, CPTR) at each change of entity; the
+//! rest of a vCPU (EL1 registers, list registers, timer) stays loaded until another vCPU needs the core.
+
+use crate::arch::sysreg::*;
+use crate::arch::{el1, isb, tlbi_local_vmid};
+use crate::config::{self, CPTR_BASE, CPTR_TFP, HCR_DOMAIN, HCR_GUEST, HCR_GUEST_SHARED, SCTLR_DOMAIN};
+use crate::core_local::{Core, Mode};
+use crate::frame::{FrameRef, PageRef};
+use crate::gic;
+use crate::object::{Entity, Obj, Thread, Vcpu, Which};
+use abi::vcpu::{reason, sys};
+use core::sync::atomic::Ordering;
+use kcore::spsr::{domain_spsr, guest_dirty, guest_ich_hcr, guest_lr, guest_spsr};
+
+const ICH_HCR_EN: u64 = 1;
+const LR_PENDING: u64 = 1 << 62;
+const LR_HW: u64 = 1 << 61;
+
+impl Vcpu {
+    /// The page shared with the VMM.
+    pub fn shared(&self) -> PageRef {
+        PageRef(self.page.get())
+    }
+}
+
+fn thread_frame(t: Obj<Thread>) -> FrameRef {
+    FrameRef(t.frame.as_ptr() as u64)
+}
+
+fn handler_frame(v: Obj<Vcpu>) -> FrameRef {
+    FrameRef(v.handler.as_ptr() as u64)
+}
+
+/// Number of list registers.
+pub fn lr_count() -> usize {
+    (ich_vtr_el2::read() & 0x1f) as usize + 1
+}
+
+/// Saves what the registers hold of the current context, so that another can be entered.
+pub fn leave(core: &Core) {
+    let Some(current) = core.current.get() else { return };
+    match current.which() {
+        Which::Thread(t) => save_el0(thread_frame(t)),
+        Which::Vcpu(v) if v.in_handler.get() => {
+            if core.fresh.replace(0) == 0 {
+                save_el0(handler_frame(v));
+            } else {
+                // Not entered yet: the frame holds the argument; the rest is what enter_handler would clear.
+                let frame = handler_frame(v);
+                (1..31).for_each(|n| frame.set_x(n, 0));
+                save_el0(frame);
+            }
+        }
+        Which::Vcpu(v) => leave_guest(v),
+    }
+    core.current.set(None);
+    core.mode.set(Mode::Idle);
+}
+
+fn save_el0(frame: FrameRef) {
+    frame.set_return(elr_el2::read(), spsr_el2::read());
+    frame.set_sp(sp_el0::read());
+}
+
+#[inline(always)]
+fn leave_guest(v: Obj<Vcpu>) {
+    let page = v.shared();
+    page.frame().set_return(elr_el2::read(), spsr_el2::read());
+    v.sctlr.set(sctlr_el1::read());
+    v.sp_el0.set(sp_el0::read());
+    ich_hcr_el2::write(0);
+}
+
+#[inline(always)]
+fn domain_regime(vttbr: u64) {
+    sctlr_el1::write(SCTLR_DOMAIN);
+    vttbr_el2::write(vttbr);
+    hcr_el2::write(HCR_DOMAIN);
+}
+
+/// Makes `e` the current context of the core. The one before was left.
+pub fn enter(core: &Core, e: Entity) {
+    core.current.set(Some(e));
+    match e.which() {
+        Which::Thread(t) => enter_thread(core, t),
+        Which::Vcpu(v) => {
+            load_vcpu(core, v);
+            cntvoff_el2::write(v.cntvoff.get());
+            let owned = core.fp_owner.get() == Some(v);
+            cptr_el2::write(if owned { CPTR_BASE } else { CPTR_BASE | CPTR_TFP });
+            if v.in_handler.get() { reenter_handler(core, v) } else { resume(core, v) }
+        }
+    }
+}
+
+fn enter_thread(core: &Core, t: Obj<Thread>) {
+    let vttbr = t.common.domain.get().and_then(|d| d.space.get()).map_or(0, |s| s.vttbr.get());
+    domain_regime(vttbr);
+    cntvoff_el2::write(0);
+    cptr_el2::write(CPTR_BASE | CPTR_TFP);
+    enter_el0(core, thread_frame(t), Mode::Thread);
+}
+
+fn enter_el0(core: &Core, frame: FrameRef, mode: Mode) {
+    elr_el2::write(frame.elr());
+
+    spsr_el2::write(domain_spsr(frame.spsr()));
+    sp_el0::write(frame.sp());
+    core.frame.set(frame.0);
+    core.mode.set(mode);
+}
+
+fn reenter_handler(core: &Core, v: Obj<Vcpu>) {
+    domain_regime(v.domain_vttbr.get());
+    enter_el0(core, handler_frame(v), Mode::Handler);
+}
+
+/// The guest has exited: its registers are left, its VMM's handler is entered anew. `core.current` is the vCPU.
+#[inline(always)]
+pub fn exit(core: &Core, v: Obj<Vcpu>, why: u64) {
+    leave_guest(v);
+    start_handler(core, v, why);
+}
+
+#[inline(always)]
+fn start_handler(core: &Core, v: Obj<Vcpu>, why: u64) {
+    let page = v.shared();
+    page.set_reason(why);
+    page.set_elrsr(ich_elrsr_el2::read());
+    domain_regime(v.domain_vttbr.get());
+    elr_el2::write(v.entry.get());
+    spsr_el2::write(0); // EL0t, nothing masked
+    sp_el0::write(v.stack.get());
+    let frame = handler_frame(v);
+    frame.set_x(0, v.argument.get());
+    core.frame.set(frame.0);
+    core.fresh.set(1);
+    core.mode.set(Mode::Handler);
+    v.in_handler.set(true);
+}
+
+/// Whether there is something that the VMM must see.
+pub fn has_news(v: Obj<Vcpu>) -> bool {
+    v.kicked.load(Ordering::Acquire) || v.timer_passed.get() || v.serror.get()
+}
+
+/// Something that the VMM must see before the guest goes on.
+#[inline(always)]
+pub fn pending_reason(v: Obj<Vcpu>) -> Option<u64> {
+    if v.kicked.load(Ordering::Relaxed) {
+        v.kicked.swap(false, Ordering::Acquire);
+        return Some(reason::KICK);
+    }
+    if v.timer_passed.replace(false) {
+        return Some(reason::TIMER);
+    }
+    v.serror.replace(false).then_some(reason::SERROR)
+}
+
+/// Enters the guest, or its handler when there is something to tell. Loaded already; not left in guest state.
+#[inline(always)]
+pub fn resume(core: &Core, v: Obj<Vcpu>) {
+    if let Some(why) = pending_reason(v) {
+        return start_handler(core, v, why);
+    }
+    let page = v.shared();
+    let dirty = page.dirty();
+    if dirty != 0 {
+        install_lrs(page, dirty);
+    }
+    if v.timer_held.get() {
+        inject_timer(v);
+    }
+    ich_hcr_el2::write(ICH_HCR_EN | guest_ich_hcr(page.hcr()));
+    sctlr_el1::write(v.sctlr.get());
+    sp_el0::write(v.sp_el0.get());
+    vttbr_el2::write(v.guest_vttbr.get());
+    hcr_el2::write(guest_hcr(core));
+    let frame = page.frame();
+    elr_el2::write(frame.elr());
+    spsr_el2::write(guest_spsr(frame.spsr(), config::AARCH32.load(Ordering::Relaxed)));
+    core.frame.set(frame.0);
+    core.mode.set(Mode::Guest);
+    v.in_handler.set(false);
+}
+
+/// HCR_EL2 for a guest now: WFI traps while others are ready.
+#[inline(always)]
+pub fn guest_hcr(core: &Core) -> u64 {
+    if core.ready.borrow().is_shared() { HCR_GUEST_SHARED } else { HCR_GUEST }
+}
+
+fn install_lrs(page: PageRef, dirty: u64) {
+    page.set_dirty(0);
+    let timer = page.timer() as u32 & 0x3ff;
+    let mut left = guest_dirty(dirty, lr_count());
+    while left != 0 {
+        let n = left.trailing_zeros() as usize;
+        write_lr(n, guest_lr(page.lr(n), timer));
+        left &= left - 1;
+    }
+}
+
+/// The virtual timer fired: puts it into list register 0 with the VMM's attributes, or holds it until the VMM enables it.
+pub fn inject_timer(v: Obj<Vcpu>) {
+    let word = v.shared().timer();
+    let enabled = word & (1 << 31) != 0;
+    v.timer_held.set(!enabled);
+    if enabled {
+        let group = (word >> 30) & 1;
+        let priority = (word >> 16) & 0xff;
+        let vintid = word & 0x3ff;
+        let pintid = u64::from(gic::PPI_VTIMER);
+        write_lr(0, LR_PENDING | LR_HW | group << 60 | priority << 48 | pintid << 32 | vintid);
+    }
+}
+
+/// Makes `v` the vCPU whose state is in the registers.
+pub fn load_vcpu(core: &Core, v: Obj<Vcpu>) {
+    if core.loaded.get() == Some(v) {
+        return;
+    }
+    unload_vcpu(core);
+    let features = config::features();
+    el1::load(&v.sys.get(), features);
+    for (n, lr) in v.lrs.get().iter().enumerate().take(lr_count()) {
+        write_lr(n, *lr);
+    }
+    vmpidr_el2::write(v.vmpidr.get());
+    gic::set_ppi_active(gic::PPI_VTIMER, v.sys.get()[sys::TIMER_ACTIVE] != 0);
+    if let Some(space) = v.space.get() {
+        let last = &space.last_vcpu[core.index.get() % abi::MAX_CORES];
+        if last.replace(v.addr()) != v.addr() {
+            vttbr_el2::write(v.guest_vttbr.get());
+            isb();
+            tlbi_local_vmid();
+        }
+    }
+    core.loaded.set(Some(v));
+}
+
+/// Saves the loaded vCPU's state to its object.
+pub fn unload_vcpu(core: &Core) {
+    let Some(v) = core.loaded.replace(None) else { return };
+    save_loaded(v);
+    // The timer belongs to whoever is loaded: silence it; the deadline goes to the core's timer queue (`sched`).
+    cntv_ctl_el0::write(0);
+    gic::set_ppi_active(gic::PPI_VTIMER, false);
+    crate::sched::watch_guest_timer(core, v);
+}
+
+/// The current guest exits for a maintenance interrupt.
+pub fn exit_maintenance(core: &Core, v: Obj<Vcpu>, why: u64) {
+    v.shared().set_misr(ich_misr_el2::read());
+    v.shared().set_eisr(ich_eisr_el2::read());
+    exit(core, v, why);
+}
+
+/// Ends a handler that does not want the guest to run: its registers are forgotten, the guest is as it was left.
+pub fn end_handler(core: &Core, v: Obj<Vcpu>) {
+    v.in_handler.set(false);
+    core.current.set(None);
+    core.mode.set(Mode::Idle);
+}
+
+/// Installs what the VMM left in the page; whether an interrupt is pending for the loaded guest.
+pub fn install_pending(v: Obj<Vcpu>) -> bool {
+    let page = v.shared();
+    install_lrs(page, page.dirty());
+    if v.timer_held.get() {
+        inject_timer(v);
+    }
+    interrupt_pending()
+}
+
+/// Whether a list register of the loaded guest is pending.
+pub fn interrupt_pending() -> bool {
+    (0..lr_count()).any(|n| read_lr(n) & LR_PENDING != 0)
+}
+
+/// Copies the registers of the loaded vCPU to its object; they stay valid.
+pub fn save_loaded(v: Obj<Vcpu>) {
+    let mut state = v.sys.get();
+    el1::save(&mut state, config::features());
+    state[sys::TIMER_ACTIVE] = u64::from(gic::ppi_active(gic::PPI_VTIMER));
+    v.sys.set(state);
+    let mut lrs = [0; 16];
+    for (n, lr) in lrs.iter_mut().enumerate().take(lr_count()) {
+        *lr = read_lr(n);
+    }
+    v.lrs.set(lrs);
+}
+
+/// FP/SIMD access trapped: gives the registers to the vCPU.
+pub fn take_fp(core: &Core, v: Obj<Vcpu>) {
+    cptr_el2::write(CPTR_BASE);
+    isb();
+    if let Some(old) = core.fp_owner.replace(Some(v)) {
+        old.fp.save();
+    }
+    v.fp.load();
+}
+
+/// The loaded vCPU is destroyed: its state is forgotten.
+pub fn discard_loaded(core: &Core) {
+    cntv_ctl_el0::write(0);
+    ich_hcr_el2::write(0);
+    (0..lr_count()).for_each(|n| write_lr(n, 0));
+    gic::set_ppi_active(gic::PPI_VTIMER, false);
+    core.loaded.set(None);
+}
+
+/// The current entity is destroyed: nothing of it is saved.
+pub fn abandon(core: &Core) {
+    core.current.set(None);
+    core.mode.set(Mode::Idle);
+    core.fresh.set(0);
+    core.resched.set(true);
+}

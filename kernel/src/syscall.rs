@@ -1,0 +1,330 @@
+//! Syscalls: one short match, one function per call (`abi::syscall` documents each).
+
+use crate::core_local::{self, CORES, Core, Mode};
+use crate::frame::FrameRef;
+use crate::memory::{self, MANAGEMENT, MapArgs};
+use crate::object::{Domain, Endpoint, Entity, Frame, Irq, Notification, Obj, RunState, Vcpu, Which};
+use crate::{caps, create, destroy, domain, gic, ipc, log, mmu, notify, power, sched, space, state, stats, switch};
+use abi::cap::rights;
+use abi::syscall::{self as sc, Status, counter, stop};
+use core::sync::atomic::Ordering;
+
+/// Bits that a signal sets: the badge's one, or those given.
+pub fn signal_bits(badge: u64, bits: u64) -> u64 {
+    if badge == 0 { bits & ((1 << 62) - 1) } else { 1 << ((badge - 1) % 62) }
+}
+
+/// Ok: the status is Ok, or comes when the caller is woken.
+type Outcome = Result<(), Status>;
+
+/// One syscall under way.
+struct Call {
+    core: &'static Core,
+    domain: Obj<Domain>,
+    frame: FrameRef,
+}
+
+/// The current entity executed SVC.
+#[inline(always)]
+pub fn dispatch(core: &'static Core) {
+    let frame = FrameRef(core.frame.get());
+    let number = frame.x(8);
+    if number == sc::VCPU_RESUME {
+        if let (Mode::Handler, Some(Which::Vcpu(v))) = (core.mode.get(), core.current.get().map(Entity::which)) {
+            return resume(core, v, frame.x(0));
+        }
+    }
+    general(core, frame, number);
+}
+
+#[inline(always)]
+fn resume(core: &'static Core, v: Obj<Vcpu>, action: u64) {
+    if action == sc::RESUME_RUN {
+        return switch::resume(core, v);
+    }
+    suspend(core, v, action);
+}
+
+#[cold]
+fn suspend(core: &'static Core, v: Obj<Vcpu>, action: u64) {
+    let wait = action == sc::RESUME_WAIT;
+    let ready = wait && switch::install_pending(v);
+    if ready || switch::has_news(v) {
+        return switch::resume(core, v);
+    }
+    switch::end_handler(core, v);
+    let state = if wait { RunState::Wfi } else { RunState::Parked };
+    sched::block(core, Entity(Obj::at(v.addr())), state);
+}
+
+fn general(core: &'static Core, frame: FrameRef, number: u64) {
+    let Some(domain) = core.current.get().and_then(|e| e.domain.get()) else { return };
+    let call = Call { core, domain, frame };
+    let arguments = [0, 1, 2, 3, 4, 5].map(|n| frame.x(n));
+    // A call that blocks leaves its results later: x0 is Ok unless it says otherwise.
+    frame.set_x(0, Status::Ok as u64);
+    if let Err(status) = call.run(number, arguments) {
+        frame.set_x(0, status as u64);
+    }
+}
+
+impl Call {
+    fn run(&self, number: u64, a: [u64; 6]) -> Outcome {
+        match number {
+            sc::CALL => self.call(a),
+            sc::RECV => self.receive(a),
+            sc::REPLY_RECV => self.reply_receive(a),
+            sc::SIGNAL => self.signal(a),
+            sc::WAIT => self.wait(a),
+            sc::YIELD => self.give_way(),
+            sc::VCPU_KICK => self.kick(a),
+            sc::VCPU_TIMER => self.vcpu_timer(a),
+            sc::CREATE => self.create(a),
+            sc::COPY => self.copy(a),
+            sc::DELETE => self.delete(a),
+            sc::DESTROY => self.destroy(a),
+            sc::FRAME_SPLIT => self.split(a),
+            sc::MAP => self.map(a),
+            sc::UNMAP => self.unmap(a),
+            sc::REVOKE => self.revoke(a),
+            sc::DONATE => self.donate(a),
+            sc::THREAD => self.thread(a),
+            sc::VCPU_HANDLER => self.handler(a),
+            sc::VCPU_STATE => self.vcpu_state(a),
+            sc::IRQ_ACK => self.irq_ack(a),
+            sc::WATCH => self.watch(a),
+            sc::DOMAIN_INFO => self.domain_info(a),
+            sc::EXIT => self.exit(a),
+            sc::LOG => self.log(a),
+            sc::POWER => self.power(a),
+            sc::FRAME_INFO => self.frame_info(a),
+            sc::CAP_INFO => self.cap_info(a),
+            sc::TRANSLATE => self.translate(a),
+            sc::COUNTER => self.counter(a),
+            _ => Err(Status::BadSyscall),
+        }
+    }
+
+    fn results(&self, values: &[u64]) {
+        for (n, value) in values.iter().enumerate() {
+            self.frame.set_x(n + 1, *value);
+        }
+    }
+
+    fn call(&self, a: [u64; 6]) -> Outcome {
+        let (ep, badge) = caps::get_badged::<Endpoint>(self.domain, a[0], rights::WRITE)?;
+        ipc::call(self.core, ep, badge)
+    }
+
+    fn receive(&self, a: [u64; 6]) -> Outcome {
+        ipc::receive(self.core, caps::get(self.domain, a[0], rights::READ)?)
+    }
+
+    fn reply_receive(&self, a: [u64; 6]) -> Outcome {
+        ipc::reply_receive(self.core, caps::get(self.domain, a[0], rights::READ)?)
+    }
+
+    fn signal(&self, a: [u64; 6]) -> Outcome {
+        let (n, badge) = caps::notification(self.domain, a[0], rights::WRITE)?;
+        notify::signal(n, signal_bits(badge, a[1]));
+        Ok(())
+    }
+
+    fn wait(&self, a: [u64; 6]) -> Outcome {
+        let n: Obj<Notification> = caps::get(self.domain, a[0], rights::READ)?;
+        if let Some(bits) = notify::wait(self.core, n, a[1])? {
+            self.results(&[bits]);
+        }
+        Ok(())
+    }
+
+    fn give_way(&self) -> Outcome {
+        sched::rotate(self.core);
+        Ok(())
+    }
+
+    fn kick(&self, a: [u64; 6]) -> Outcome {
+        let v: Obj<Vcpu> = caps::get(self.domain, a[0], rights::WRITE)?;
+        v.kicked.store(true, Ordering::Release);
+        sched::wake(Entity(Obj::at(v.addr())));
+        Ok(())
+    }
+
+    /// The vCPU whose handler is the caller.
+    fn own_vcpu(&self, slot: u64, wanted: u64) -> Result<Obj<Vcpu>, Status> {
+        let v: Obj<Vcpu> = caps::get(self.domain, slot, wanted)?;
+        let current = self.core.current.get().map(Entity::addr) == Some(v.addr());
+        if current && self.core.mode.get() == Mode::Handler { Ok(v) } else { Err(Status::BadState) }
+    }
+
+    fn vcpu_timer(&self, a: [u64; 6]) -> Outcome {
+        let v = self.own_vcpu(a[0], rights::WRITE)?;
+        v.vmm_deadline.set(a[1]);
+        sched::arm_vcpu(self.core, v);
+        Ok(())
+    }
+
+    fn create(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        create::create(self.domain, a[0], a[1], [a[2], a[3], a[4], a[5]])
+    }
+
+    fn copy(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        create::copy(self.domain, a[0], a[1], a[2], a[3], a[4])
+    }
+
+    fn delete(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        let slot = caps::slot(self.domain, a[0]).ok_or(Status::BadCap)?;
+        if slot.swap(0, Ordering::AcqRel) == 0 { Err(Status::BadCap) } else { Ok(()) }
+    }
+
+    fn destroy(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        destroy::destroy(self.domain, a[0])
+    }
+
+    fn split(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        memory::split(self.domain, a[0], a[1], a[2])
+    }
+
+    fn map(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        self.results(&[0]);
+        let f: Obj<Frame> = caps::get(self.domain, a[0], a[5] & rights::ALL)?;
+        let target = caps::translation(self.domain, a[1], rights::WRITE)?;
+        let args = MapArgs { ipa: a[2], first: a[3], pages: a[4], rights: a[5] };
+        let (done, more) = memory::map(f, target, &args)?;
+        self.results(&[done]);
+        if more { Err(Status::Again) } else { Ok(()) }
+    }
+
+    fn unmap(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        let f: Obj<Frame> = caps::get(self.domain, a[0], rights::READ)?;
+        let target = caps::translation(self.domain, a[1], rights::WRITE)?;
+        memory::unmap(f, target, a[2])
+    }
+
+    fn revoke(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        memory::revoke(memory::owned(self.domain, a[0])?)
+    }
+
+    fn donate(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        let donee: Obj<Domain> = caps::get(self.domain, a[1], rights::WRITE)?;
+        memory::donate(self.domain, a[0], donee)
+    }
+
+    fn thread(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        create::control(self.domain, a[0], a[1], a[2])
+    }
+
+    fn handler(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        create::handler(self.domain, a[0], [a[1], a[2], a[3], a[4], a[5]])
+    }
+
+    fn vcpu_state(&self, a: [u64; 6]) -> Outcome {
+        match a[1] {
+            sc::STATE_SAVE => state::save(self.core, self.own_vcpu(a[0], rights::READ)?),
+            sc::STATE_LOAD => state::load(self.core, self.own_vcpu(a[0], rights::WRITE)?),
+            _ => Err(Status::BadArg),
+        }
+    }
+
+    fn irq_ack(&self, a: [u64; 6]) -> Outcome {
+        let i: Obj<Irq> = caps::get(self.domain, a[0], rights::WRITE)?;
+        gic::deactivate(i.intid.get());
+        Ok(())
+    }
+
+    fn watch(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        let d: Obj<Domain> = caps::get(self.domain, a[0], rights::WRITE)?;
+        let n: Obj<Notification> = caps::get(self.domain, a[1], rights::WRITE)?;
+        if a[2] > 61 {
+            return Err(Status::BadArg);
+        }
+        d.watch.set(Some(n));
+        d.watch_bits.set(1 << a[2]);
+        Ok(())
+    }
+
+    fn domain_info(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        self.results(&domain::info(caps::get(self.domain, a[0], rights::READ)?));
+        Ok(())
+    }
+
+    fn exit(&self, a: [u64; 6]) -> Outcome {
+        domain::stop(self.core, stop::EXIT, [a[0], 0, 0]);
+        Ok(())
+    }
+
+    fn log(&self, a: [u64; 6]) -> Outcome {
+        caps::machine(self.domain, a[0], rights::READ)?;
+        if a[1] > 32 {
+            return Err(Status::BadArg);
+        }
+        let words = [a[2], a[3], a[4], a[5]].into_iter();
+        log::bytes(words.flat_map(u64::to_le_bytes).take(a[1] as usize));
+        Ok(())
+    }
+
+    fn power(&self, a: [u64; 6]) -> Outcome {
+        caps::machine(self.domain, a[0], rights::WRITE)?;
+        match a[1] {
+            sc::POWER_OFF => power::off(),
+            sc::POWER_RESET => power::reset(),
+            _ => Err(Status::BadArg),
+        }
+    }
+
+    fn frame_info(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        let f: Obj<Frame> = caps::get(self.domain, a[0], 0)?;
+        let attachments = f.attachments.borrow().iter().count() as u64;
+        self.results(&[f.base.get(), f.pages.get(), f.state.get(), attachments]);
+        Ok(())
+    }
+
+    fn cap_info(&self, a: [u64; 6]) -> Outcome {
+        let cap = caps::word(self.domain, a[0])?;
+        if cap.is_null() {
+            return Err(Status::BadCap);
+        }
+        self.results(&[cap.kind() as u64, cap.rights(), cap.badge()]);
+        Ok(())
+    }
+
+    fn translate(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        self.results(&[space::translate(self.domain, a[0], a[1])?]);
+        Ok(())
+    }
+
+    fn counter(&self, a: [u64; 6]) -> Outcome {
+        caps::machine(self.domain, a[0], rights::READ)?;
+        let _guard = MANAGEMENT.lock();
+        let pool_free = || domain::all().map(|d| u64::from(memory::pool_of(d).free())).sum();
+        let masked = || CORES.iter().map(|c| c.masked_max.load(Ordering::Relaxed)).max().unwrap_or(0);
+        let value = match a[1] {
+            counter::OBJECTS => stats::OBJECTS.load(Ordering::Relaxed),
+            counter::VMIDS => space::vmids(),
+            counter::POOL_PAGES => stats::POOL_PAGES.load(Ordering::Relaxed),
+            counter::POOL_FREE => pool_free(),
+            counter::ATTACHMENTS => stats::ATTACHMENTS.load(Ordering::Relaxed),
+            counter::CORES => core_local::online() as u64,
+            counter::MASKED_MAX => masked(),
+            counter::IMAGE_BASE => mmu::image_pa(mmu::IMAGE_VA),
+            _ => return Err(Status::BadArg),
+        };
+        self.results(&[value]);
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! Entries from lower exception levels: one short dispatch each.
+
+use crate::arch::sysreg::{self, *};
+use crate::core_local::{Core, Mode, here};
+use crate::frame::FrameRef;
+use crate::object::{Entity, Obj, RunState, Vcpu, Which};
+use crate::{caps, domain, irq, notify, sched, switch, syscall};
+use abi::cap::rights;
+use abi::syscall::{Status, stop};
+use abi::vcpu::reason;
+use core::sync::atomic::Ordering;
+
+/// Exception classes (Arm ARM D24.2.40, ESR_EL2.EC).
+mod ec {
+    pub const WFX: u64 = 0x01;
+    pub const FP: u64 = 0x07;
+    pub const SVC64: u64 = 0x15;
+    pub const HVC64: u64 = 0x16;
+    pub const SYSREG: u64 = 0x18;
+    pub const INSTRUCTION_ABORT: u64 = 0x20;
+    pub const DATA_ABORT: u64 = 0x24;
+}
+
+const DOORBELL: u64 = 1;
+
+/// A synchronous exception from EL0 or EL1.
+pub extern "C" fn lower_sync() {
+    let core = here();
+    masked_begin(core);
+    match core.mode.get() {
+        Mode::Guest => guest_sync(core),
+        _ => domain_sync(core),
+    }
+    if core.resched.get() {
+        sched::reschedule(core);
+    }
+    masked_end(core);
+}
+
+/// An interrupt from EL0 or EL1.
+pub extern "C" fn lower_irq() {
+    let core = here();
+    masked_begin(core);
+    irq::take_all(core);
+    if core.resched.get() {
+        sched::reschedule(core);
+    }
+    masked_end(core);
+}
+
+/// An SError from EL0 or EL1 ends the domain that ran, or is told to the guest's VMM.
+pub extern "C" fn lower_serror() {
+    let core = here();
+    masked_begin(core);
+    match (core.mode.get(), core.current.get().map(Entity::which)) {
+        (Mode::Guest, Some(Which::Vcpu(v))) => {
+            v.shared().set_esr(esr_el2::read());
+            v.serror.set(true);
+            core.resched.set(true);
+        }
+        _ => domain::stop_current(core, stop::SERROR),
+    }
+    sched::reschedule(core);
+    masked_end(core);
+}
+
+#[inline(always)]
+fn guest_sync(core: &'static Core) {
+    let Some(Which::Vcpu(v)) = core.current.get().map(Entity::which) else { return };
+    let esr = esr_el2::read();
+    match esr >> 26 {
+        ec::HVC64 if esr & 0xffff == DOORBELL => doorbell(v),
+        ec::FP => switch::take_fp(core, v),
+        ec::WFX => wait_for_interrupt(core, v, esr),
+        class => {
+            let page = v.shared();
+            page.set_esr(esr);
+            if class == ec::DATA_ABORT || class == ec::INSTRUCTION_ABORT {
+                match faulting_ipa(esr) {
+                    Some(ipa) => page.set_ipa(ipa),
+                    None => return, // the translation changed meanwhile: the guest tries again
+                }
+                page.set_far(far_el2::read());
+            }
+            switch::exit(core, v, reason::SYNC);
+        }
+    }
+}
+
+/// IPA of a stage 2 abort. HPFAR_EL2 is not valid for permission faults that are not on a walk (Arm ARM D24.2.62): then
+/// the address is translated anew.
+#[inline(always)]
+fn faulting_ipa(esr: u64) -> Option<u64> {
+    const S1PTW: u64 = 1 << 7;
+    const PERMISSION: u64 = 0b0011 << 2;
+    let far = far_el2::read();
+    if esr & 0x3c == PERMISSION && esr & S1PTW == 0 {
+        let old = par_el1::read();
+        crate::arch::at_s1e1r(far);
+        let par = par_el1::read();
+        par_el1::write(old);
+        return (par & 1 == 0).then_some((par & 0x000f_ffff_ffff_f000) | (far & 0xfff));
+    }
+    Some(((hpfar_el2::read() & 0xfff_ffff_fff0) << 8) | (far & 0xfff))
+}
+
+/// HVC #1: signals the notification that the VMM has put behind a number.
+#[inline(always)]
+fn doorbell(v: Obj<Vcpu>) {
+    let frame = v.shared().frame();
+    let (first, count) = v.doorbells.get();
+    let index = frame.x(0);
+    let status = if index < count { ring(v, first + index) } else { Status::BadCap };
+    frame.set_x(0, status as u64);
+}
+
+#[inline(always)]
+fn ring(v: Obj<Vcpu>, slot: u64) -> Status {
+    let Some(domain) = v.common.domain.get() else { return Status::BadState };
+    match caps::notification(domain, slot, rights::WRITE) {
+        Ok((n, badge)) => {
+            notify::signal(n, syscall::signal_bits(badge, 1));
+            Status::Ok
+        }
+        Err(status) => status,
+    }
+}
+
+/// WFI while others want the core. (WFE is not trapped.)
+fn wait_for_interrupt(core: &'static Core, v: Obj<Vcpu>, _esr: u64) {
+    elr_el2::write(elr_el2::read().wrapping_add(4));
+    if switch::interrupt_pending() || v.kicked.load(Ordering::Acquire) {
+        return;
+    }
+    sched::block(core, Entity(Obj::at(v.addr())), RunState::Wfi);
+}
+
+#[inline(always)]
+fn domain_sync(core: &'static Core) {
+    let esr = esr_el2::read();
+    match esr >> 26 {
+        ec::SVC64 => syscall::dispatch(core),
+        ec::SYSREG if emulate_read(core, esr) => {}
+        _ => domain::stop_current(core, stop::FAULT),
+    }
+}
+
+/// MRS by a domain of an ID register, a counter or its frequency: these do not trap to a guest's choice
+/// (CNTKCTL_EL1 is the guest's) but are the machine's.
+fn emulate_read(core: &Core, esr: u64) -> bool {
+    let field = |shift: u32, mask: u64| (esr >> shift) & mask;
+    let (op0, op2, op1, crn, rt, crm) =
+        (field(20, 3), field(17, 7), field(14, 7), field(10, 15), field(5, 31), field(1, 15));
+    if esr & 1 == 0 {
+        return false;
+    }
+    let value = match (op0, op1, crn, crm, op2) {
+        (3, 0, 0, _, _) => sysreg::read_id(crm, op2),
+        (3, 3, 14, 0, 0) => cntfrq_el0::read(),
+        (3, 3, 14, 0, 1 | 2) => cntpct_el0::read(),
+        _ => return false,
+    };
+    if rt != 31 {
+        FrameRef(core.frame.get()).set_x(rt as usize, value);
+    }
+    elr_el2::write(elr_el2::read().wrapping_add(4));
+    true
+}
+
+/// An exception was taken: interrupts are masked from here.
+#[inline(always)]
+pub fn masked_begin(core: &Core) {
+    #[cfg(feature = "measure")]
+    core.masked_since.set(Core::now());
+    let _ = core;
+}
+
+/// Interrupts are unmasked by the return, or by waiting.
+#[inline(always)]
+pub fn masked_end(core: &Core) {
+    #[cfg(feature = "measure")]
+    {
+        let took = Core::now().wrapping_sub(core.masked_since.get());
+        core.masked_max.fetch_max(took, Ordering::Relaxed);
+    }
+    let _ = core;
+}
+
