@@ -10,10 +10,15 @@ static LOCK: TicketLock<(), crate::memory::Wfe> = TicketLock::new(());
 
 const DR: u64 = 0x00;
 const FR: u64 = 0x18;
+const CR: u64 = 0x30;
+/// UARTEN, TXE, RXE.
+const CR_ON: u32 = 0x301;
 const FR_TXFF: u32 = 1 << 5;
 
-/// Sets the address of the PL011, which must be mapped.
+/// Sets the address of the PL011, which must be mapped, and turns it on; speed and format stay as the firmware left them.
 pub fn init(base: u64) {
+    // SAFETY: the PL011's registers are mapped as device memory.
+    unsafe { ((base + CR) as *mut u32).write_volatile(CR_ON) }
     BASE.store(base, Ordering::Relaxed);
 }
 
