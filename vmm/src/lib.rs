@@ -1,0 +1,28 @@
+//! The VMM's parts that need no kernel and are tested on the host: the boot protocol ([`boot`]), the machine's memory map
+//! ([`machine`]) and device tree ([`tree`], written by [`fdt`]), a vCPU's state at reset ([`reset`]), exceptions injected
+//! into a guest ([`inject`]), a guest's stage-1 tables ([`walk`]), and its physical timer ([`ptimer`]).
+//!
+//! May live here: pure functions over plain data. May not: system calls, memory of guests (`main.rs` and its modules).
+//! Nothing here panics on what a guest or a file holds. Go next to `main.rs`.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+pub mod boot;
+pub mod fdt;
+pub mod inject;
+pub mod machine;
+pub mod ptimer;
+pub mod reset;
+pub mod syndrome;
+pub mod tree;
+pub mod walk;
