@@ -137,7 +137,7 @@ impl State {
             return 0;
         }
         let pstate = read_register(handle);
-        // PSTATE as SPSR shows it (Arm ARM C5.2.20): M[4] is AArch32, of which guests have EL0 and EL1 only.
+        // PSTATE as SPSR shows it (Arm ARM, SPSR_EL1): M[4] is AArch32, of which guests have EL0 and EL1 only.
         match pstate & 0x1f {
             0x10 => 0,
             mode if mode & 0x10 != 0 => 1,

@@ -51,7 +51,7 @@ pub fn init_cpu(ppis: &[u32]) {
         .iter()
         .fold(0xffff, |bits, &ppi| bits | 1u32.wrapping_shl(ppi));
     write(frame + GICR_ISENABLER0, enabled);
-    write_sysreg!("icc_sre_el1", 7); // IHI 0069 12.2.20: system registers, no bypass.
+    write_sysreg!("icc_sre_el1", 7); // System registers, no bypass.
     write_sysreg!("icc_pmr_el1", 0xff);
     write_sysreg!("icc_bpr1_el1", 0);
     write_sysreg!("icc_ctlr_el1", 0); // EOI drops priority and deactivates.

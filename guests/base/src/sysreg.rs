@@ -54,7 +54,7 @@ pub fn mask_irq() {
 #[inline(always)]
 pub fn counter() -> u64 {
     let value: u64;
-    // SAFETY: reads a counter; the ISB keeps the read in program order (Arm ARM D12.2.1).
+    // SAFETY: reads a counter; the ISB keeps the read in program order.
     unsafe {
         core::arch::asm!("isb", "mrs {}, cntvct_el0", out(reg) value, options(nostack, preserves_flags));
     }

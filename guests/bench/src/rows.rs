@@ -112,7 +112,7 @@ fn registers(empty: Ticks) {
         empty,
         "",
     );
-    // Zero enables nothing, but is a write all the same (IHI 0069 12.9.20).
+    // Zero enables nothing, but is a write all the same.
     row(
         "gicd_isenabler_write",
         ticks!(N, ["str wzr, [x10]"], GICD_ISENABLER1, 0u64, 0u64),

@@ -12,7 +12,7 @@ use crate::measure::{empty, row, skip};
 use crate::{ticks, vectors};
 
 const N: u64 = 1000;
-/// ICC_SGI1R_EL1 (IHI 0069 12.2.21): INTID 0 to the CPU with Aff0 = 0, to the one with Aff0 = 1.
+/// ICC_SGI1R_EL1 (IHI 0069): INTID 0 to the CPU with Aff0 = 0, to the one with Aff0 = 1.
 const TO_FIRST: u64 = 1 << 0;
 const TO_SECOND: u64 = 1 << 1;
 

@@ -42,7 +42,7 @@ pub fn user_syscalls(entry: u64, n: u64) -> UserTicks {
 extern "C" fn bench_irq() {
     let intid = read_sysreg!("icc_iar1_el1") as u32;
     if intid >= 1020 {
-        return; // Special INTID: nothing is pending any more (IHI 0069 2.2.1).
+        return; // Special INTID: nothing is pending any more (IHI 0069 2.2).
     }
     if intid == VIRTUAL_TIMER {
         write_sysreg!("cntv_ctl_el0", 0);

@@ -14,7 +14,7 @@ pub const RET: u32 = 0xd65f_03c0;
 /// ISB.
 pub const ISB: u32 = 0xd503_3fdf;
 
-/// Writes instructions to the buffer, makes them visible to instruction fetch (Arm ARM B2.7.4.2) and returns their
+/// Writes instructions to the buffer, makes them visible to instruction fetch (DC CVAU, IC IVAU: Arm ARM B2) and returns their
 /// address. Too many are cut off.
 pub fn install(words: &[u32]) -> u64 {
     let start = (&raw mut BUFFER).cast::<u32>();
@@ -36,7 +36,7 @@ pub fn install(words: &[u32]) -> u64 {
     start as u64
 }
 
-/// A system register by its encoding (Arm ARM C5.1.2).
+/// A system register by its encoding (Arm ARM C5.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SysReg {
     pub op0: u32,

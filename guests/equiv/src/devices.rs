@@ -78,7 +78,7 @@ struct Window {
     volatile: Option<u64>,
 }
 
-/// GICD (IHI 0069 12.8): registers for SPIs 32 to 63. Clear registers follow their set registers.
+/// GICD (IHI 0069 chapter 12): registers for SPIs 32 to 63. Clear registers follow their set registers.
 const GICD_WRITABLE: &[(u64, u32)] = &[
     (0x0000, 32), // GICD_CTLR
     (0x0004, 32), // GICD_TYPER
@@ -101,7 +101,7 @@ const GICD_WRITABLE: &[(u64, u32)] = &[
     (0x6100, 64), // GICD_IROUTER32
 ];
 
-/// GICR, RD_base and SGI_base (IHI 0069 12.10).
+/// GICR, RD_base and SGI_base (IHI 0069 chapter 12).
 const GICR_WRITABLE: &[(u64, u32)] = &[
     (0x0_0000, 32), // GICR_CTLR
     (0x0_0010, 32), // GICR_STATUSR

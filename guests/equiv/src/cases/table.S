@@ -7,7 +7,7 @@
     .arch_extension simd
     .arch_extension mops
 
-// Bits of SCTLR_EL1 (Arm ARM D24.2.175).
+// Bits of SCTLR_EL1 as the Arm ARM has them.
     .equ SCTLR_A, 1 << 1
     .equ SCTLR_SA, 1 << 3
     .equ SCTLR_SA0, 1 << 4
