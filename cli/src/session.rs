@@ -1,0 +1,164 @@
+//! A running QEMU: its console as a stream of bytes, always under a deadline, never left behind.
+
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// What a session tells next.
+#[derive(Debug)]
+pub enum Event {
+    /// The guest wrote this.
+    Output(Vec<u8>),
+    /// QEMU ended.
+    Ended(ExitStatus),
+    /// The deadline passed.
+    Deadline,
+}
+
+/// A QEMU process with its console.
+pub struct Session {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    errors: Option<JoinHandle<String>>,
+    /// All that came over the console.
+    pub log: Vec<u8>,
+}
+
+impl Session {
+    /// Starts QEMU; it dies with this process.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        die_with_parent(command);
+        let mut child = command.spawn().into_diagnostic().wrap_err("cannot start QEMU")?;
+        let (Some(input), Some(output), Some(mut stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(miette!("QEMU has no console"));
+        };
+        let errors = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = stderr.read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        Ok(Self { child, input, output, errors: Some(errors), log: Vec::new() })
+    }
+
+    /// The next piece of console output, the end, or the deadline.
+    pub fn next(&mut self, deadline: Instant) -> Result<Event> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(&self.output, PollFlags::IN)];
+        let timeout = Timespec::try_from(left).into_diagnostic()?;
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(0) => return Ok(Event::Deadline),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Ok(Event::Output(Vec::new())),
+            Err(error) => return Err(error).into_diagnostic(),
+        }
+        self.read()
+    }
+
+    /// Reads what is there; blocks if nothing is.
+    pub fn read(&mut self) -> Result<Event> {
+        let mut buffer = vec![0; 16384];
+        let count = self.output.read(&mut buffer).into_diagnostic()?;
+        if count == 0 {
+            return Ok(Event::Ended(self.child.wait().into_diagnostic()?));
+        }
+        buffer.truncate(count);
+        self.log.extend_from_slice(&buffer);
+        Ok(Event::Output(buffer))
+    }
+
+    /// The console's ends, for a poll of the caller's: what the guest wrote, what it is sent.
+    pub fn ends(&self) -> (&ChildStdout, &ChildStdin) {
+        (&self.output, &self.input)
+    }
+
+    /// Types into the console.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        self.input.write_all(bytes).and_then(|()| self.input.flush()).into_diagnostic().wrap_err("QEMU takes no input")
+    }
+
+    /// Waits until the console has shown `text`, after the place `from` of the log. Gives the place behind it.
+    pub fn wait_for(&mut self, text: &str, from: usize, deadline: Instant) -> Result<usize> {
+        loop {
+            if let Some(at) = find(self.log.get(from..).unwrap_or_default(), text.as_bytes()) {
+                return Ok(from + at + text.len());
+            }
+            let why = match self.next(deadline)? {
+                Event::Output(_) => continue,
+                Event::Ended(status) => format!("QEMU ended ({status})"),
+                Event::Deadline => "the time was up".into(),
+            };
+            return Err(miette!("{why} before the console showed `{text}`; its end:\n{}", self.tail(20)));
+        }
+    }
+
+    /// Waits for QEMU's end.
+    pub fn wait_end(&mut self, deadline: Instant) -> Result<ExitStatus> {
+        loop {
+            match self.next(deadline)? {
+                Event::Output(_) => {}
+                Event::Ended(status) => return Ok(status),
+                Event::Deadline => {
+                    return Err(miette!("the machine did not power off in time; the console's end:\n{}", self.tail(20)));
+                }
+            }
+        }
+    }
+
+    /// The console as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.log).replace('\r', "")
+    }
+
+    /// The last lines of the console.
+    pub fn tail(&self, lines: usize) -> String {
+        tail(&self.text(), lines)
+    }
+
+    /// Ends QEMU. What it wrote to its stderr is given back.
+    pub fn stop(&mut self) -> String {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The last lines of a text, each indented.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    let from = all.len().saturating_sub(lines);
+    all.iter().skip(from).map(|line| format!("  | {line}\n")).collect()
+}
+
+/// The place of `needle` in `bytes`.
+pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len().max(1)).position(|window| window == needle)
+}
+
+/// A deadline this far from now.
+pub fn within(seconds: u64) -> Instant {
+    Instant::now() + Duration::from_secs(seconds)
+}
+
+/// A QEMU must not outlive the tool, whatever ends the tool.
+#[allow(unsafe_code)] // `pre_exec` is unsafe: its closure runs between fork and exec.
+fn die_with_parent(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let set = || Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?);
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed: the closure makes one system call
+    // (prctl) and touches no memory, lock or allocator.
+    unsafe { command.pre_exec(set) };
+}
