@@ -1,8 +1,6 @@
 //! Capability tables: one page of [`CapWord`]s per domain. Read without a lock, written under the management lock.
 
-use crate::object::{
-    Domain, Endpoint, Frame, Header, Irq, Notification, Obj, SchedContext, Space, Thread, Vcpu,
-};
+use crate::object::{Domain, Endpoint, Frame, Header, Irq, Notification, Obj, SchedContext, Space, Thread, Vcpu};
 use abi::cap::{CAP_SLOTS, Kind};
 use abi::syscall::Status;
 use core::sync::atomic::{AtomicU64, Ordering};

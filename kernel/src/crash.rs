@@ -5,8 +5,7 @@ use crate::arch::{self, sysreg};
 use crate::log::print_dying;
 use core::panic::PanicInfo;
 
-const KINDS: [&str; 8] =
-    ["sync-sp0", "irq-sp0", "fiq-sp0", "serror-sp0", "sync", "irq", "fiq", "serror"];
+const KINDS: [&str; 8] = ["sync-sp0", "irq-sp0", "fiq-sp0", "serror-sp0", "sync", "irq", "fiq", "serror"];
 
 fn head(kind: &str, sp: u64) {
     let core = crate::core_local::here().index.get();

@@ -4,8 +4,8 @@ use crate::core_local;
 use crate::frame::FrameRef;
 use crate::memory::{self, make};
 use crate::object::{
-    Domain, Endpoint, Entity, Frame, Header, Irq, Notification, Obj, RunState, SchedContext, Schedulable, Space, Thread,
-    Vcpu,
+    Domain, Endpoint, Entity, Frame, Header, Irq, Notification, Obj, RunState, SchedContext, Schedulable, Space,
+    Thread, Vcpu,
 };
 use crate::{caps, domain, gic, irq, mmu, space, switch};
 use abi::PAGE_SIZE;
@@ -194,4 +194,3 @@ pub fn handler(caller: Obj<Domain>, vcpu: u64, a: [u64; 5]) -> Result<(), Status
     v.cntvoff.set(cntvoff);
     Ok(())
 }
-

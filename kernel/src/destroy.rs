@@ -285,10 +285,10 @@ fn release_domain(d: Obj<Domain>) -> bool {
         return false;
     }
     let own = d.space.get();
-    if let Some(s) = own {
-        if !release_pooled_space(s) {
-            return false;
-        }
+    if let Some(s) = own
+        && !release_pooled_space(s)
+    {
+        return false;
     }
     for f in domain::all().flat_map(domain::objects).filter(|h| kind_of(*h) == Kind::Frame) {
         memory::undo_donations(Obj::<Frame>::at(f.addr()), d);
@@ -316,4 +316,3 @@ fn release_pooled_space(s: Obj<Space>) -> bool {
     }
     true
 }
-

@@ -102,4 +102,3 @@ pub fn info(d: Obj<Domain>) -> [u64; 5] {
     let pages = u64::from(pool.total()) << 32 | u64::from(pool.free());
     [u64::from(d.stopped.load(Ordering::Acquire)), esr, elr, far, pages]
 }
-

@@ -1,6 +1,7 @@
 //! Memory: pools of kernel pages, frame ranges, attachments. All under the management lock.
 
-use crate::arch::{cache, dsb_ish};
+use crate::arch::cache::{self, invalidate_instructions};
+use crate::arch::dsb_ish;
 use crate::object::{Domain, Frame, Header, Obj, Space};
 use crate::space::Tables;
 use crate::{caps, stats};
@@ -16,7 +17,7 @@ use kcore::queue::Links;
 
 /// Pages scrubbed, descriptors written or attachments removed per step of a syscall: keeps a step near 1,000
 /// instructions (a page is 64 DC ZVA).
-const SCRUB_STEP: u64 = 8;
+const SCRUB_STEP: u64 = 2;
 const MAP_STEP: u32 = 32;
 
 /// WFE and SEV for locks.
@@ -235,7 +236,7 @@ pub fn map(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs) -> Result<(u64, bool),
     let end = a.first.checked_add(a.pages).ok_or(Status::BadArg)?;
     let size = a.pages.checked_mul(PAGE_SIZE).ok_or(Status::BadArg)?;
     let top = a.ipa.checked_add(size).ok_or(Status::BadArg)?;
-    if a.pages == 0 || end > f.pages.get() || a.ipa % PAGE_SIZE != 0 || top > 1 << IPA_BITS {
+    if a.pages == 0 || end > f.pages.get() || !a.ipa.is_multiple_of(PAGE_SIZE) || top > 1 << IPA_BITS {
         return Err(Status::BadArg);
     }
     let attr = attributes(a.rights, device)?;
@@ -249,6 +250,10 @@ pub fn map(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs) -> Result<(u64, bool),
         attach(f, space, a, progress.done_pages)?;
     }
     dsb_ish();
+    if attr.exec {
+        // The writer has cleaned the code to the PoU (Arm ARM B2.7.4.2): no core may have older lines.
+        invalidate_instructions();
+    }
     match progress.stop {
         Stop::Done => Ok((progress.done_pages, false)),
         Stop::Budget => Ok((progress.done_pages, true)),
@@ -261,7 +266,10 @@ pub fn map(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs) -> Result<(u64, bool),
 
 fn attributes(wanted: u64, device: bool) -> Result<Attr, Status> {
     let has = |right| wanted & right != 0;
-    if wanted & !(rights::READ | rights::WRITE | rights::EXEC) != 0 || !has(rights::READ) || (device && has(rights::EXEC)) {
+    if wanted & !(rights::READ | rights::WRITE | rights::EXEC) != 0
+        || !has(rights::READ)
+        || (device && has(rights::EXEC))
+    {
         return Err(Status::BadArg);
     }
     Ok(Attr { read: true, write: has(rights::WRITE), exec: has(rights::EXEC), device })

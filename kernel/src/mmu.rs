@@ -87,7 +87,7 @@ pub fn init(image_pa: u64) -> Result<(), OutOfTables> {
     IMAGE_PA.store(image_pa, Ordering::Relaxed);
     let root = new_table()?;
     // SAFETY: the table is made by boot.S and lives for ever; its type has no invalid values.
-    let l1 = unsafe { &*(&raw const kernel_l1) };
+    let l1 = unsafe { &kernel_l1 };
     root.0[(IMAGE_VA >> 39) as usize & 511].store(table_pa(l1) | VALID_TABLE, Ordering::Relaxed);
     Ok(())
 }
@@ -111,7 +111,7 @@ pub fn map_identity(start: u64, end: u64, memory: Memory) -> Result<(), OutOfTab
 fn map_step(at: u64, end: u64, image: u64, memory: Memory) -> Result<u64, OutOfTables> {
     let attributes = AF | SH_INNER | XN | if memory == Memory::Device { DEVICE } else { 0 };
     let clear = |size: u64| image + IMAGE_SIZE <= at || at + size <= image;
-    let fits = |size: u64| at % size == 0 && at + size <= end && clear(size);
+    let fits = |size: u64| at.is_multiple_of(size) && at + size <= end && clear(size);
     let Some(l1) = below(&POOL[0], (at >> 39) as usize)? else { return Ok(BLOCK_1G) };
     if fits(BLOCK_1G) && l1.0[(at >> 30) as usize & 511].load(Ordering::Relaxed) == 0 {
         l1.0[(at >> 30) as usize & 511].store(at | attributes | BLOCK, Ordering::Relaxed);
@@ -143,7 +143,7 @@ pub fn activate() {
 pub fn guard_stacks() {
     let (_, stacks, _, _) = arch::symbols();
     // SAFETY: as in `init`.
-    let l3 = unsafe { &*(&raw const kernel_l3) };
+    let l3 = unsafe { &kernel_l3 };
     for core in 0..abi::MAX_CORES {
         let page = stacks + (core * arch::STACK_STRIDE) as u64;
         l3.0[((page - IMAGE_VA) >> 12) as usize & 511].store(0, Ordering::Relaxed);
@@ -168,8 +168,7 @@ pub fn note_ram(start: u64, end: u64) {
 /// Whether nothing of the range is RAM or a device of the kernel's.
 pub fn is_device(start: u64, end: u64) -> bool {
     let used = OURS_USED.load(Ordering::Relaxed);
-    let apart = |(a, b): &(AtomicU64, AtomicU64)| {
-        end <= a.load(Ordering::Relaxed) || b.load(Ordering::Relaxed) <= start
-    };
+    let apart =
+        |(a, b): &(AtomicU64, AtomicU64)| end <= a.load(Ordering::Relaxed) || b.load(Ordering::Relaxed) <= start;
     used <= OURS.len() && OURS[..used].iter().all(apart)
 }

@@ -13,10 +13,10 @@ fn entity(t: Obj<Thread>) -> Entity {
 
 /// Sets bits; wakes who waits.
 pub fn signal(n: Obj<Notification>, bits: u64) {
-    if n.word.signal(bits) {
-        if let Some(waiter) = Entity::opt(n.waiter.load(Ordering::Acquire)) {
-            sched::wake(waiter);
-        }
+    if n.word.signal(bits)
+        && let Some(waiter) = Entity::opt(n.waiter.load(Ordering::Acquire))
+    {
+        sched::wake(waiter);
     }
 }
 
@@ -56,12 +56,11 @@ fn finish(core: &Core, t: Obj<Thread>, n: Obj<Notification>, status: Status, bit
 
 /// Looks whether the thread was signalled.
 pub fn check(core: &Core, t: Obj<Thread>) {
-    if t.common.state.get() == RunState::Waiting {
-        if let Some(n) = t.waits_for.get() {
-            if let Some(bits) = n.word.try_take() {
-                finish(core, t, n, Status::Ok, bits);
-            }
-        }
+    if t.common.state.get() == RunState::Waiting
+        && let Some(n) = t.waits_for.get()
+        && let Some(bits) = n.word.try_take()
+    {
+        finish(core, t, n, Status::Ok, bits);
     }
 }
 
@@ -89,11 +88,11 @@ pub fn abandon(t: Obj<Thread>) {
 
 /// The notification is destroyed: a waiter of this core is told.
 pub fn close(core: &Core, n: Obj<Notification>) {
-    if let Some(waiter) = Entity::opt(n.waiter.load(Ordering::Acquire)) {
-        if waiter.core.get() == core.index.get() && waiter.state.get() == RunState::Waiting {
-            n.word.cancel_wait();
-            finish(core, Obj::at(waiter.addr()), n, Status::Dead, 0);
-        }
+    if let Some(waiter) = Entity::opt(n.waiter.load(Ordering::Acquire))
+        && waiter.core.get() == core.index.get()
+        && waiter.state.get() == RunState::Waiting
+    {
+        n.word.cancel_wait();
+        finish(core, Obj::at(waiter.addr()), n, Status::Dead, 0);
     }
 }
-

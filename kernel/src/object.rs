@@ -62,11 +62,6 @@ impl<T> Deref for Obj<T> {
     }
 }
 
-/// Address of an optional object, 0 for none.
-pub fn addr_of<T>(o: Option<Obj<T>>) -> u64 {
-    o.map_or(0, Obj::addr)
-}
-
 /// First fields of every object.
 #[repr(C)]
 pub struct Header {

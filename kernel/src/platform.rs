@@ -2,9 +2,6 @@
 
 use kcore::dt::{Fdt, Node};
 
-/// Most RAM ranges and reserved ranges that are read.
-pub const MAX_RANGES: usize = 16;
-
 /// The machine.
 #[derive(Clone, Copy)]
 pub struct Platform {

@@ -98,10 +98,10 @@ pub fn dequeue(core: &Core, sc: Obj<SchedContext>) {
 /// Makes an entity of this core ready.
 pub fn make_ready(core: &Core, e: Entity) {
     e.state.set(RunState::Ready);
-    if let Which::Thread(t) = e.which() {
-        if t.running_on.get().is_none() {
-            t.running_on.set(t.common.sched.get());
-        }
+    if let Which::Thread(t) = e.which()
+        && t.running_on.get().is_none()
+    {
+        t.running_on.set(t.common.sched.get());
     }
     if let Some(sc) = context_of(e) {
         enqueue(core, sc, e);
@@ -111,10 +111,10 @@ pub fn make_ready(core: &Core, e: Entity) {
 /// Takes an entity of this core off the ready queue.
 pub fn block(core: &Core, e: Entity, state: RunState) {
     e.state.set(state);
-    if let Some(sc) = context_of(e) {
-        if sc.runs.get() == Some(e) {
-            dequeue(core, sc);
-        }
+    if let Some(sc) = context_of(e)
+        && sc.runs.get() == Some(e)
+    {
+        dequeue(core, sc);
     }
 }
 

@@ -49,7 +49,8 @@ fn first(dtb: u64, image: u64) -> ! {
     IMAGE.store(image, Ordering::Relaxed);
     let tables = "out of translation tables for EL2: too many RAM ranges";
     mmu::init(image).unwrap_or_else(|_| fail(tables));
-    mmu::map_identity(dtb & !(PAGE_SIZE - 1), dtb.saturating_add(DTB_MAX), Memory::Normal).unwrap_or_else(|_| fail(tables));
+    mmu::map_identity(dtb & !(PAGE_SIZE - 1), dtb.saturating_add(DTB_MAX), Memory::Normal)
+        .unwrap_or_else(|_| fail(tables));
     mmu::activate();
     let blob = root::bytes(dtb, DTB_MAX as usize);
     let size = Fdt::size(blob).unwrap_or(0);

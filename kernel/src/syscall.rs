@@ -29,10 +29,10 @@ struct Call {
 pub fn dispatch(core: &'static Core) {
     let frame = FrameRef(core.frame.get());
     let number = frame.x(8);
-    if number == sc::VCPU_RESUME {
-        if let (Mode::Handler, Some(Which::Vcpu(v))) = (core.mode.get(), core.current.get().map(Entity::which)) {
-            return resume(core, v, frame.x(0));
-        }
+    if number == sc::VCPU_RESUME
+        && let (Mode::Handler, Some(Which::Vcpu(v))) = (core.mode.get(), core.current.get().map(Entity::which))
+    {
+        return resume(core, v, frame.x(0));
     }
     general(core, frame, number);
 }

@@ -127,8 +127,10 @@ fn ring(v: Obj<Vcpu>, slot: u64) -> Status {
 }
 
 /// WFI while others want the core. (WFE is not trapped.)
-fn wait_for_interrupt(core: &'static Core, v: Obj<Vcpu>, _esr: u64) {
-    elr_el2::write(elr_el2::read().wrapping_add(4));
+fn wait_for_interrupt(core: &'static Core, v: Obj<Vcpu>, esr: u64) {
+    // ESR_EL2.IL: 0 is a 16-bit T32 instruction.
+    let length = if esr & (1 << 25) != 0 { 4 } else { 2 };
+    elr_el2::write(elr_el2::read().wrapping_add(length));
     if switch::interrupt_pending() || v.kicked.load(Ordering::Acquire) {
         return;
     }
@@ -185,4 +187,3 @@ pub fn masked_end(core: &Core) {
     }
     let _ = core;
 }
-

@@ -36,3 +36,9 @@ pub fn clean(start: u64, bytes: u64) {
     }
     super::dsb_sy();
 }
+
+/// IC IALLUIS: instruction caches of all cores.
+pub fn invalidate_instructions() {
+    // SAFETY: dropping cache lines changes no value.
+    unsafe { core::arch::asm!("ic ialluis", "dsb ish", "isb", options(nostack, preserves_flags)) }
+}

@@ -129,9 +129,7 @@ pub fn tlbi_vmid() {
 pub fn tlbi_local_vmid() {
     // SAFETY: as above.
     unsafe {
-        core::arch::asm!(
-            "dsb nshst", "tlbi vmalle1", "ic iallu", "dsb nsh", "isb", options(nostack, preserves_flags)
-        );
+        core::arch::asm!("dsb nshst", "tlbi vmalle1", "ic iallu", "dsb nsh", "isb", options(nostack, preserves_flags));
     }
 }
 

@@ -42,7 +42,7 @@ macro_rules! readonly {
 readonly! {
     ctr_el0 "ctr_el0", dczid_el0 "dczid_el0", mpidr_el1 "mpidr_el1", midr_el1 "midr_el1", cntpct_el0 "cntpct_el0",
     cntfrq_el0 "cntfrq_el0", id_aa64mmfr0_el1 "id_aa64mmfr0_el1", id_aa64mmfr1_el1 "id_aa64mmfr1_el1",
-    id_aa64mmfr4_el1 "s3_0_c0_c7_4", id_aa64pfr0_el1 "id_aa64pfr0_el1", id_aa64pfr1_el1 "id_aa64pfr1_el1",
+    id_aa64pfr0_el1 "id_aa64pfr0_el1",
     id_aa64isar1_el1 "id_aa64isar1_el1", id_aa64isar2_el1 "s3_0_c0_c6_2", id_aa64dfr0_el1 "id_aa64dfr0_el1",
     ich_vtr_el2 "s3_4_c12_c11_1", ich_misr_el2 "s3_4_c12_c11_2", ich_eisr_el2 "s3_4_c12_c11_3",
     ich_elrsr_el2 "s3_4_c12_c11_5", icc_iar1_el1 "s3_0_c12_c12_0",
