@@ -9,11 +9,6 @@ struct Buffer([u32; WORDS]);
 
 static mut BUFFER: Buffer = Buffer([0; WORDS]);
 
-/// RET.
-pub const RET: u32 = 0xd65f_03c0;
-/// ISB.
-pub const ISB: u32 = 0xd503_3fdf;
-
 /// Writes instructions to the buffer, makes them visible to instruction fetch (DC CVAU, IC IVAU: Arm ARM B2) and returns their
 /// address. Too many are cut off.
 pub fn install(words: &[u32]) -> u64 {
@@ -27,48 +22,9 @@ pub fn install(words: &[u32]) -> u64 {
     for offset in (0..words.len() * 4).step_by(16) {
         let address = start as u64 + offset as u64;
         // SAFETY: cache maintenance by address on our own buffer.
-        unsafe {
-            core::arch::asm!("dc cvau, {0}", "dsb ish", "ic ivau, {0}", in(reg) address, options(nostack))
-        };
+        unsafe { core::arch::asm!("dc cvau, {0}", "dsb ish", "ic ivau, {0}", in(reg) address, options(nostack)) };
     }
     // SAFETY: barriers.
     unsafe { core::arch::asm!("dsb ish", "isb", options(nostack)) };
     start as u64
-}
-
-/// A system register by its encoding (Arm ARM C5.1).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SysReg {
-    pub op0: u32,
-    pub op1: u32,
-    pub crn: u32,
-    pub crm: u32,
-    pub op2: u32,
-}
-
-impl SysReg {
-    /// Shorthand for tables.
-    pub const fn new(op0: u32, op1: u32, crn: u32, crm: u32, op2: u32) -> Self {
-        Self {
-            op0,
-            op1,
-            crn,
-            crm,
-            op2,
-        }
-    }
-
-    fn fields(self) -> u32 {
-        (self.op0 & 1) << 19 | self.op1 << 16 | self.crn << 12 | self.crm << 8 | self.op2 << 5
-    }
-
-    /// MRS Xt, register.
-    pub fn mrs(self, t: u32) -> u32 {
-        0xd530_0000 | self.fields() | t
-    }
-
-    /// MSR register, Xt.
-    pub fn msr(self, t: u32) -> u32 {
-        0xd510_0000 | self.fields() | t
-    }
 }

@@ -57,11 +57,7 @@ fn load(width: u32, address: u64) -> Result<u64, Taken> {
 }
 
 fn store(width: u32, address: u64, value: u64) -> Result<(), Taken> {
-    let function = if width == 64 {
-        &raw const device_store_64
-    } else {
-        &raw const device_store_32
-    };
+    let function = if width == 64 { &raw const device_store_64 } else { &raw const device_store_32 };
     guard::call(function as u64, [address, value, 0, 0]).map(|_| ())
 }
 
@@ -128,10 +124,7 @@ const WINDOWS: &[Window] = &[
         name: "gicd",
         base: GICD,
         size: 0x1_0000,
-        probes: &[
-            0x0, 0x1, 0x2, 0x4, 0x8, 0x84, 0x104, 0x400, 0x420, 0x421, 0x422, 0xc08, 0x6100,
-            0x6104, 0xffe8,
-        ],
+        probes: &[0x0, 0x1, 0x2, 0x4, 0x8, 0x84, 0x104, 0x400, 0x420, 0x421, 0x422, 0xc08, 0x6100, 0x6104, 0xffe8],
         writable: GICD_WRITABLE,
         volatile: None,
     },
@@ -139,10 +132,7 @@ const WINDOWS: &[Window] = &[
         name: "gicr",
         base: GICR,
         size: 0x2_0000,
-        probes: &[
-            0x0, 0x4, 0x8, 0xc, 0x14, 0x70, 0x78, 0xffe8, 0x1_0080, 0x1_0400, 0x1_0401, 0x1_0402,
-            0x1_0c04,
-        ],
+        probes: &[0x0, 0x4, 0x8, 0xc, 0x14, 0x70, 0x78, 0xffe8, 0x1_0080, 0x1_0400, 0x1_0401, 0x1_0402, 0x1_0c04],
         writable: GICR_WRITABLE,
         volatile: None,
     },
@@ -176,39 +166,11 @@ const WINDOWS: &[Window] = &[
         volatile: Some(0),
     },
     // No device is plugged into the last virtio-mmio transport.
-    Window {
-        name: "virtio31",
-        base: 0x0a00_3e00,
-        size: 0x200,
-        probes: &[0x0],
-        writable: &[],
-        volatile: None,
-    },
+    Window { name: "virtio31", base: 0x0a00_3e00, size: 0x200, probes: &[0x0], writable: &[], volatile: None },
     // Addresses that nothing answers.
-    Window {
-        name: "hole.0f",
-        base: 0x0f00_0000,
-        size: 0x10,
-        probes: &[0x0, 0x1],
-        writable: &[],
-        volatile: None,
-    },
-    Window {
-        name: "hole.0c",
-        base: 0x0c00_0000,
-        size: 0x10,
-        probes: &[0x0],
-        writable: &[],
-        volatile: None,
-    },
-    Window {
-        name: "hole.up",
-        base: 0x3f_0000_0000,
-        size: 0x10,
-        probes: &[0x0],
-        writable: &[],
-        volatile: None,
-    },
+    Window { name: "hole.0f", base: 0x0f00_0000, size: 0x10, probes: &[0x0, 0x1], writable: &[], volatile: None },
+    Window { name: "hole.0c", base: 0x0c00_0000, size: 0x10, probes: &[0x0], writable: &[], volatile: None },
+    Window { name: "hole.up", base: 0x3f_0000_0000, size: 0x10, probes: &[0x0], writable: &[], volatile: None },
 ];
 
 /// Dumps all windows: all values first, then the write tests.
@@ -241,10 +203,7 @@ fn value(report: &mut Report, window: &Window, width: u32, offset: u64) {
             report.line(format_args!("{name}.r{width}.{offset:#06x}=volatile"));
         }
         Ok(value) => report.line(format_args!("{name}.r{width}.{offset:#06x}={value:#x}")),
-        Err(taken) => report.line(format_args!(
-            "{name}.r{width}.{offset:#06x}=abort esr={:#010x}",
-            taken.esr
-        )),
+        Err(taken) => report.line(format_args!("{name}.r{width}.{offset:#06x}=abort esr={:#010x}", taken.esr)),
     }
 }
 
@@ -261,11 +220,7 @@ fn writable_bits(report: &mut Report, window: &Window, offset: u64, width: u32) 
         Ok((ones, zeros))
     };
     match test() {
-        Ok((ones, zeros)) => report.line(format_args!(
-            "{name}.w{width}.{offset:#06x}={ones:#x}/{zeros:#x}"
-        )),
-        Err(Taken { esr, .. }) => report.line(format_args!(
-            "{name}.w{width}.{offset:#06x}=abort esr={esr:#010x}"
-        )),
+        Ok((ones, zeros)) => report.line(format_args!("{name}.w{width}.{offset:#06x}={ones:#x}/{zeros:#x}")),
+        Err(Taken { esr, .. }) => report.line(format_args!("{name}.w{width}.{offset:#06x}=abort esr={esr:#010x}")),
     }
 }

@@ -8,8 +8,8 @@ use core::arch::global_asm;
 use core::fmt;
 
 use guest_base::mmu::{
-    self, ACCESSED, DEVICE, EL0, INNER_SHAREABLE, NO_EXECUTE_EL0, NO_EXECUTE_EL1, NORMAL,
-    READ_ONLY, TABLE_OR_PAGE, Table, USER_TEXT,
+    self, ACCESSED, DEVICE, EL0, INNER_SHAREABLE, NO_EXECUTE_EL0, NO_EXECUTE_EL1, NORMAL, READ_ONLY, TABLE_OR_PAGE,
+    Table, USER_TEXT,
 };
 use guest_base::{read_sysreg, write_sysreg};
 
@@ -62,12 +62,7 @@ impl Case {
     fn name(&self) -> &'static str {
         let bytes = target(&self.name) as *const u8;
         // SAFETY: the macro wrote an ASCII string of that length at that place.
-        unsafe {
-            core::str::from_utf8_unchecked(core::slice::from_raw_parts(
-                bytes,
-                self.name_len as usize,
-            ))
-        }
+        unsafe { core::str::from_utf8_unchecked(core::slice::from_raw_parts(bytes, self.name_len as usize)) }
     }
 
     /// Where the snippet runs: EL0 sees the program in its own alias.
@@ -138,15 +133,7 @@ pub fn run(report: &mut Report) {
 
 fn flush_tlb() {
     // SAFETY: drops cached translations; the tables themselves do not change.
-    unsafe {
-        core::arch::asm!(
-            "dsb ish",
-            "tlbi vmalle1",
-            "dsb ish",
-            "isb",
-            options(nostack)
-        )
-    };
+    unsafe { core::arch::asm!("dsb ish", "tlbi vmalle1", "dsb ish", "isb", options(nostack)) };
 }
 
 fn run_case(report: &mut Report, case: &Case) {
@@ -159,10 +146,7 @@ fn run_case(report: &mut Report, case: &Case) {
         write_sysreg!("mdscr_el1", case.mdscr);
         write_sysreg!("sctlr_el1", sctlr & !case.sctlr_clear | case.sctlr_set);
         if case.el == 0 {
-            guard::call(
-                &raw const enter_el0 as u64,
-                [case.entry(), case.spsr, MAP + 0x2800, 0],
-            )
+            guard::call(&raw const enter_el0 as u64, [case.entry(), case.spsr, MAP + 0x2800, 0])
         } else if case.mdscr != 0 {
             with_debug_unmasked(case.entry())
         } else {
@@ -178,13 +162,7 @@ fn run_case(report: &mut Report, case: &Case) {
         Err(taken) if taken.esr & 0xff_ffff == 0xffff && taken.esr >> 26 & !4 == 0x11 => {
             report.line(format_args!("exc.{name}=none"));
         }
-        Err(taken) => report.line(format_args!(
-            "exc.{name}={}",
-            Relative {
-                taken,
-                entry: case.entry()
-            }
-        )),
+        Err(taken) => report.line(format_args!("exc.{name}={}", Relative { taken, entry: case.entry() })),
         Ok(_) => report.line(format_args!("exc.{name}=returned")),
     }
 }
@@ -207,17 +185,8 @@ struct Relative {
 impl fmt::Display for Relative {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: u64 = 64;
-        let Taken {
-            vector,
-            esr,
-            far,
-            elr,
-            spsr,
-        } = self.taken;
-        write!(
-            f,
-            "vector={vector:#x} esr={esr:#010x} far={far:#x} spsr={spsr:#x} "
-        )?;
+        let Taken { vector, esr, far, elr, spsr } = self.taken;
+        write!(f, "vector={vector:#x} esr={esr:#010x} far={far:#x} spsr={spsr:#x} ")?;
         match elr.wrapping_sub(self.entry) {
             offset @ 0..=LONGEST => write!(f, "elr=+{offset:#x}"),
             _ => write!(f, "elr={elr:#x}"),
@@ -244,15 +213,8 @@ macro_rules! at {
 fn translations(report: &mut Report) {
     for page in 0..13 {
         let address = MAP | page << 12;
-        let results = [
-            at!("s1e1r", address),
-            at!("s1e1w", address),
-            at!("s1e0r", address),
-            at!("s1e0w", address),
-        ];
+        let results = [at!("s1e1r", address), at!("s1e1w", address), at!("s1e0r", address), at!("s1e0w", address)];
         let [r1, w1, r0, w0] = results;
-        report.line(format_args!(
-            "at.page{page:02}=s1e1r:{r1:#x} s1e1w:{w1:#x} s1e0r:{r0:#x} s1e0w:{w0:#x}"
-        ));
+        report.line(format_args!("at.page{page:02}=s1e1r:{r1:#x} s1e1w:{w1:#x} s1e0r:{r0:#x} s1e0w:{w0:#x}"));
     }
 }

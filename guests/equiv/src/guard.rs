@@ -50,13 +50,7 @@ static mut GUARD: Guard = Guard {
     sp: 0,
     active: 0,
     results: [0; 2],
-    taken: Taken {
-        vector: 0,
-        esr: 0,
-        far: 0,
-        elr: 0,
-        spsr: 0,
-    },
+    taken: Taken { vector: 0, esr: 0, far: 0, elr: 0, spsr: 0 },
 };
 
 unsafe extern "C" {
@@ -89,13 +83,7 @@ pub fn call(function: u64, arguments: [u64; 4]) -> Result<[u64; 2], Taken> {
 extern "C" fn guard_unexpected() -> ! {
     // SAFETY: the vector stored these values, nothing else runs.
     let taken = unsafe { (&raw const GUARD.taken).read_volatile() };
-    let Taken {
-        vector,
-        esr,
-        far,
-        elr,
-        spsr,
-    } = taken;
+    let Taken { vector, esr, far, elr, spsr } = taken;
     uart::line(format_args!(
         "EQUIV unexpected vector={vector:#x} esr={esr:#x} far={far:#x} elr={elr:#x} spsr={spsr:#x}"
     ));

@@ -1,6 +1,6 @@
 //! What has to be known of single system registers: names for readers, and those that cannot be dumped as they are.
 
-use crate::code::SysReg;
+use crate::encoding::SysReg;
 
 const fn s(op0: u32, op1: u32, crn: u32, crm: u32, op2: u32) -> SysReg {
     SysReg::new(op0, op1, crn, crm, op2)
@@ -57,10 +57,7 @@ pub fn keep(register: SysReg) -> u64 {
 
 /// Name in the Arm ARM, of those that readers look for.
 pub fn name(register: SysReg) -> Option<&'static str> {
-    NAMES
-        .iter()
-        .find(|(known, _)| *known == register)
-        .map(|(_, name)| *name)
+    NAMES.iter().find(|(known, _)| *known == register).map(|(_, name)| *name)
 }
 
 const NAMES: &[(SysReg, &str)] = &[

@@ -24,17 +24,13 @@ impl Random {
 
     /// One of a list that is not empty.
     pub fn pick(&mut self, list: &[u32]) -> u32 {
-        list.get(self.below(list.len() as u32) as usize)
-            .copied()
-            .unwrap_or_default()
+        list.get(self.below(list.len() as u32) as usize).copied().unwrap_or_default()
     }
 }
 
 /// Hash of words.
 pub fn hash(words: impl IntoIterator<Item = u64>) -> u64 {
     words.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, word| {
-        word.to_le_bytes().into_iter().fold(hash, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-        })
+        word.to_le_bytes().into_iter().fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
     })
 }

@@ -46,10 +46,7 @@ impl Report {
 impl Write for Report {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.used + text.len();
-        self.bytes
-            .get_mut(self.used..end)
-            .ok_or(fmt::Error)?
-            .copy_from_slice(text.as_bytes());
+        self.bytes.get_mut(self.used..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
         self.used = end;
         Ok(())
     }

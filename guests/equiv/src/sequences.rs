@@ -3,13 +3,13 @@
 
 use core::arch::global_asm;
 
+use equiv_guest::generate;
+use equiv_guest::random::{Random, hash};
 use guest_base::machine::GICD;
 use guest_base::write_sysreg;
 
 use crate::code;
-use crate::generate;
 use crate::guard;
-use crate::random::{Random, hash};
 use crate::report::Report;
 
 /// Sequences.
@@ -35,15 +35,8 @@ struct Registers {
 #[repr(C, align(4096))]
 struct Scratch([u64; 1024]);
 
-static mut REGISTERS: Registers = Registers {
-    x: [0; 27],
-    nzcv: 0,
-    fpcr: 0,
-    fpsr: 0,
-    bases: [0; 2],
-    v: [0; 64],
-    code: 0,
-};
+static mut REGISTERS: Registers =
+    Registers { x: [0; 27], nzcv: 0, fpcr: 0, fpsr: 0, bases: [0; 2], v: [0; 64], code: 0 };
 static mut SCRATCH: Scratch = Scratch([0; 1024]);
 
 unsafe extern "C" {
@@ -68,16 +61,10 @@ fn run_one(report: &mut Report, seed: u64) {
     // SAFETY: single CPU, called in turns: nobody else holds a reference to these two.
     let (registers, scratch) = unsafe { (&mut *registers, &mut *scratch) };
     fill(&mut random, registers, scratch, code);
-    let done = guard::call(
-        &raw const run_registers as u64,
-        [&raw mut *registers as u64, 0, 0, 0],
-    );
+    let done = guard::call(&raw const run_registers as u64, [&raw mut *registers as u64, 0, 0, 0]);
     if let Err(taken) = done {
         let offset = taken.elr.wrapping_sub(code);
-        return report.line(format_args!(
-            "seq.{seed:03}=exception esr={:#010x} at={offset:#x}",
-            taken.esr
-        ));
+        return report.line(format_args!("seq.{seed:03}=exception esr={:#010x} at={offset:#x}", taken.esr));
     }
     report.line(format_args!(
         "seq.{seed:03}=x:{:016x} v:{:016x} m:{:016x} nzcv:{:x} fpcr:{:x} fpsr:{:x}",
@@ -114,14 +101,7 @@ fn fp_value(random: &mut Random) -> u64 {
         0x4340_0000_4b00_0000,
     ];
     let bits = random.next();
-    if bits & 1 == 0 {
-        bits
-    } else {
-        SPECIAL
-            .get((bits >> 8 & 7) as usize)
-            .copied()
-            .unwrap_or(bits)
-    }
+    if bits & 1 == 0 { bits } else { SPECIAL.get((bits >> 8 & 7) as usize).copied().unwrap_or(bits) }
 }
 
 // run_registers(state): x29 addresses the state while the sequence runs, x30 returns from it.

@@ -5,28 +5,16 @@
 //! take any value in between. Undefined encodings are left out of the dump, except in the ID space (op0 = 3, op1 = 0,
 //! CRn = 0), where the architecture asks for RAZ.
 
-use core::fmt;
-
+use equiv_guest::encoding::{ISB, RET, SysReg};
+use equiv_guest::names;
 use guest_base::{entry, write_sysreg};
 
-use crate::code::{self, ISB, RET, SysReg};
+use crate::code;
 use crate::guard;
-use crate::names;
 use crate::report::Report;
 
 /// FP, SVE and SME are not trapped while registers are read (CPACR_EL1.{FPEN, ZEN, SMEN}).
 const CPACR_OPEN: u64 = 0b11 << 20 | 0b11 << 16 | 0b11 << 24;
-
-impl fmt::Display for SysReg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "S{}_{}_C{}_C{}_{}",
-            self.op0, self.op1, self.crn, self.crm, self.op2
-        )?;
-        names::name(*self).map_or(Ok(()), |name| write!(f, ".{name}"))
-    }
-}
 
 /// Dumps all of them.
 pub fn run(report: &mut Report) {
@@ -73,9 +61,7 @@ fn row(report: &mut Report, op0: u32, op1: u32, crn: u32, crm: u32) {
 fn read(report: &mut Report, register: SysReg, stub: u64) -> bool {
     let id_space = (register.op0, register.op1, register.crn) == (3, 0, 0);
     match guard::call(stub, [0; 4]) {
-        Ok(_) if names::is_volatile(register) => {
-            report.line(format_args!("reg.{register}=volatile"))
-        }
+        Ok(_) if names::is_volatile(register) => report.line(format_args!("reg.{register}=volatile")),
         Ok([value, _]) => report.line(format_args!("reg.{register}={value:#018x}")),
         Err(taken) => {
             if !taken.is_undefined() || id_space {
@@ -92,10 +78,7 @@ fn write_only(report: &mut Report, register: SysReg, stub: u64) {
     match guard::call(stub, [0; 4]) {
         Ok(_) => report.line(format_args!("wreg.{register}=ok")),
         Err(taken) if taken.is_undefined() => (),
-        Err(taken) => report.line(format_args!(
-            "wreg.{register}=UNDEF esr={:#010x}",
-            taken.esr
-        )),
+        Err(taken) => report.line(format_args!("wreg.{register}=UNDEF esr={:#010x}", taken.esr)),
     }
 }
 
@@ -121,12 +104,7 @@ fn writable_bits(report: &mut Report, register: SysReg) {
     let keep = names::keep(register);
     match guard::call(stub, [!keep, 0, 0, 0]) {
         Ok([ones, zeros]) => report.line(format_args!("reg.{register}.rw={ones:#x}/{zeros:#x}")),
-        Err(taken) if taken.is_undefined() => {
-            report.line(format_args!("reg.{register}.rw=read-only"))
-        }
-        Err(taken) => report.line(format_args!(
-            "reg.{register}.rw=UNDEF esr={:#010x}",
-            taken.esr
-        )),
+        Err(taken) if taken.is_undefined() => report.line(format_args!("reg.{register}.rw=read-only")),
+        Err(taken) => report.line(format_args!("reg.{register}.rw=UNDEF esr={:#010x}", taken.esr)),
     }
 }
