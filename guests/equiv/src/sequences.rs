@@ -78,10 +78,10 @@ fn run_one(report: &mut Report, seed: u64) {
 }
 
 fn fill(random: &mut Random, registers: &mut Registers, scratch: &mut Scratch, code: u64) {
-    registers.x.fill_with(|| random.next());
+    registers.x.fill_with(|| random.word());
     registers.v.fill_with(|| fp_value(random));
     scratch.0.fill_with(|| fp_value(random));
-    registers.nzcv = random.next() & 0xf000_0000;
+    registers.nzcv = random.word() & 0xf000_0000;
     registers.fpcr = 0;
     registers.fpsr = 0;
     registers.bases = [GICD, &raw const *scratch as u64];
@@ -100,7 +100,7 @@ fn fp_value(random: &mut Random) -> u64 {
         0x8000_0000_0000_0000, // -0.0
         0x4340_0000_4b00_0000,
     ];
-    let bits = random.next();
+    let bits = random.word();
     if bits & 1 == 0 { bits } else { SPECIAL.get((bits >> 8 & 7) as usize).copied().unwrap_or(bits) }
 }
 
