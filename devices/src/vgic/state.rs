@@ -1,0 +1,218 @@
+//! Saved states (versioned plain structs).
+//!
+//! After [`Redist::sync_full`] no interrupt is in a list register, and the states mean the same on any machine. Saved at
+//! another moment they fit list registers that are saved and loaded with them.
+
+use super::bank::Bank;
+use super::dist::{BANKS, Dist, NOBODY};
+use super::lr::Lr;
+use super::redist::{MIN_LRS, Redist, SGIS, VTIMER};
+use super::regs::{CHILDREN_ASLEEP, ENABLE_GRP0, ENABLE_GRP1, PROCESSOR_SLEEP};
+use super::{INTIDS, MAX_LRS, SPI_BASE, SPIS, VTIMER_INTID};
+use crate::LoadError::{self, Field, Version};
+use crate::MAX_VCPUS;
+
+/// Version of [`DistState`].
+pub const DIST_STATE_VERSION: u32 = 1;
+/// Version of [`RedistState`].
+pub const REDIST_STATE_VERSION: u32 = 1;
+
+/// Words of [`BankState`].
+pub const BANK_WORDS: usize = 10;
+/// One bit an interrupt: enabled, latch, level, active, group, edge, in_lr, moved, eoi, deactivated.
+pub type BankState = [u32; BANK_WORDS];
+
+/// State of a [`Dist`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct DistState {
+    /// [`DIST_STATE_VERSION`].
+    pub version: u32,
+    /// Number of vCPUs, 1..=8.
+    pub cpus: u32,
+    /// GICD_CTLR bits 1:0.
+    pub enables: u32,
+    /// vCPUs that must read their list registers exactly.
+    pub recall: u32,
+    /// Accesses that were ignored.
+    pub ignored: u32,
+    /// 32 SPIs each.
+    pub banks: [BankState; BANKS],
+    /// IPRIORITYR.
+    pub priority: [u8; SPIS],
+    /// IROUTER.
+    pub route: [u64; SPIS],
+    /// vCPU on which the SPI is active or in a list register; 0xff none.
+    pub home: [u8; SPIS],
+}
+
+/// State of a [`Redist`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct RedistState {
+    /// [`REDIST_STATE_VERSION`].
+    pub version: u32,
+    /// Its vCPU.
+    pub cpu: u32,
+    /// Number of vCPUs, 1..=8.
+    pub cpus: u32,
+    /// Number of list registers, 3..=16.
+    pub lr_count: u32,
+    /// GICR_WAKER.
+    pub waker: u32,
+    /// GICD_CTLR bits 1:0 when last looked at.
+    pub enables: u32,
+    /// List registers that hold an interrupt of the model.
+    pub held: u32,
+    /// Bit 0: more deliverable than list registers. Bit 1: an exact look is wanted.
+    pub flags: u32,
+    /// Virtual timer: bit 0 pending, bit 1 active.
+    pub vtimer: u32,
+    /// Accesses that were ignored.
+    pub ignored: u32,
+    /// SGIs and PPIs.
+    pub bank: BankState,
+    /// IPRIORITYR.
+    pub priority: [u8; 32],
+    /// List registers.
+    pub lr: [u64; MAX_LRS],
+}
+
+impl Bank {
+    fn save(&self) -> BankState {
+        let b = self;
+        [b.enabled, b.latch, b.level, b.active, b.group, b.edge, b.in_lr, b.moved, b.eoi, b.deactivated]
+    }
+
+    fn load(words: BankState) -> Result<Self, LoadError> {
+        let [enabled, latch, level, active, group, edge, in_lr, moved, eoi, deactivated] = words;
+        let bank = Self { enabled, latch, level, active, group, edge, in_lr, moved, eoi, deactivated };
+        check(bank.valid(), "bank")?;
+        Ok(bank)
+    }
+}
+
+fn check(ok: bool, field: &'static str) -> Result<(), LoadError> {
+    if ok { Ok(()) } else { Err(Field(field)) }
+}
+
+fn cpu_count(cpus: u32) -> Result<u8, LoadError> {
+    check((1..=MAX_VCPUS as u32).contains(&cpus), "cpus")?;
+    Ok(cpus as u8)
+}
+
+impl Dist {
+    /// Its state.
+    pub fn save(&self) -> DistState {
+        DistState {
+            version: DIST_STATE_VERSION,
+            cpus: self.cpus as u32,
+            enables: self.enables,
+            recall: self.recall,
+            ignored: self.ignored,
+            banks: self.banks.map(|b| b.save()),
+            priority: self.priority,
+            route: self.route,
+            home: self.home,
+        }
+    }
+
+    /// From a saved state. Refused: another version, a number of vCPUs out of range, an interrupt that is active or in a
+    /// list register of no vCPU.
+    pub fn load(state: &DistState) -> Result<Self, LoadError> {
+        if state.version != DIST_STATE_VERSION {
+            return Err(Version(state.version));
+        }
+        let mut dist = Self::new(cpu_count(state.cpus)?);
+        check(state.enables & !(ENABLE_GRP0 | ENABLE_GRP1) == 0, "enables")?;
+        check(state.recall & !dist.everyone() == 0, "recall")?;
+        for (bank, words) in dist.banks.iter_mut().zip(state.banks) {
+            *bank = Bank::load(words)?;
+        }
+        for (index, &home) in state.home.iter().enumerate() {
+            let homed = dist.banks.get(index / 32).map_or(0, |b| b.active | b.in_lr) >> (index % 32) & 1 != 0;
+            check(home < dist.cpus || (home == NOBODY && !homed), "home")?;
+        }
+        dist.enables = state.enables;
+        dist.recall = state.recall;
+        dist.ignored = state.ignored;
+        dist.priority = state.priority;
+        dist.route = state.route;
+        dist.home = state.home;
+        Ok(dist)
+    }
+}
+
+impl Redist {
+    /// Its state.
+    pub fn save(&self) -> RedistState {
+        RedistState {
+            version: REDIST_STATE_VERSION,
+            cpu: self.cpu as u32,
+            cpus: self.cpus as u32,
+            lr_count: self.lr_count as u32,
+            waker: self.waker,
+            enables: self.enables,
+            held: self.held as u32,
+            flags: self.more as u32 | (self.recall as u32) << 1,
+            vtimer: self.vtimer as u32,
+            ignored: self.ignored,
+            bank: self.bank.save(),
+            priority: self.priority,
+            lr: self.hw.map(|lr| lr.0),
+        }
+    }
+
+    /// From a saved state. Refused: another version, numbers out of range, list registers that this model would not
+    /// have written.
+    pub fn load(state: &RedistState) -> Result<Self, LoadError> {
+        if state.version != REDIST_STATE_VERSION {
+            return Err(Version(state.version));
+        }
+        let cpus = cpu_count(state.cpus)?;
+        check(state.cpu < state.cpus, "cpu")?;
+        check((MIN_LRS as u32..=MAX_LRS as u32).contains(&state.lr_count), "lr_count")?;
+        check(state.waker == 0 || state.waker == PROCESSOR_SLEEP | CHILDREN_ASLEEP, "waker")?;
+        check(state.enables & !(ENABLE_GRP0 | ENABLE_GRP1) == 0, "enables")?;
+        check(state.flags <= 3, "flags")?;
+        check(state.vtimer <= 3, "vtimer")?;
+        let usable = ((1u32 << state.lr_count) - 1) & !1;
+        check(state.held & !usable == 0, "held")?;
+        let bank = Bank::load(state.bank)?;
+        check(bank.edge & SGIS == SGIS, "edge")?;
+        check((bank.latch | bank.active) & VTIMER == 0, "bank")?;
+        check(private_in_lrs(state)? == bank.in_lr, "in_lr")?;
+        Ok(Self {
+            cpu: state.cpu as u8,
+            cpus,
+            lr_count: state.lr_count as u8,
+            bank,
+            priority: state.priority,
+            waker: state.waker,
+            enables: state.enables,
+            hw: state.lr.map(Lr),
+            held: state.held as u16,
+            more: state.flags & 1 != 0,
+            recall: state.flags & 2 != 0,
+            vtimer: state.vtimer as u8,
+            ignored: state.ignored,
+        })
+    }
+}
+
+/// Private interrupts in the list registers that hold one, each of which is checked.
+fn private_in_lrs(state: &RedistState) -> Result<u32, LoadError> {
+    let mut private = 0u32;
+    for (n, &raw) in state.lr.iter().enumerate().filter(|(n, _)| state.held >> n & 1 != 0) {
+        let lr = Lr(raw);
+        let known = Lr::PENDING | Lr::ACTIVE | Lr::GROUP1 | Lr::EOI | 0xff << 48 | 0xffff_ffff;
+        let valid = !lr.invalid() && raw & !known == 0 && lr.intid() < INTIDS && lr.intid() != VTIMER_INTID;
+        let others = state.lr.iter().enumerate().filter(|&(m, _)| m != n && state.held >> m & 1 != 0);
+        let unique = others.into_iter().all(|(_, &other)| Lr(other).intid() != lr.intid());
+        check(valid && unique, "lr")?;
+        if lr.intid() < SPI_BASE {
+            private |= 1 << lr.intid();
+        }
+    }
+    Ok(private)
+}
