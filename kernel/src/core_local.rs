@@ -2,6 +2,7 @@
 //! statistics.
 
 use crate::arch::{self, sysreg};
+use crate::config::HCR_GUEST;
 use crate::object::{Entity, Obj, Vcpu};
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -51,6 +52,8 @@ pub struct Core {
     pub timers: RefCell<TimerQueue>,
     /// End of the running time slice, CNTPCT ticks; `u64::MAX`: none is counted.
     pub slice_end: Cell<u64>,
+    /// HCR_EL2 for a guest: WFI traps while others are ready.
+    pub guest_hcr: Cell<u64>,
     /// The scheduler must choose anew before the return.
     pub resched: Cell<bool>,
     /// Entities that other cores want looked at.
@@ -87,6 +90,7 @@ impl Core {
             ready: RefCell::new(RunQueue::new()),
             timers: RefCell::new(TimerQueue::new()),
             slice_end: Cell::new(u64::MAX),
+            guest_hcr: Cell::new(HCR_GUEST),
             resched: Cell::new(false),
             wakes: WakeStack::new(),
             seen: AtomicU64::new(0),

@@ -8,6 +8,7 @@ use abi::cap::Kind;
 use abi::vcpu::{RegFrame, sys};
 use core::cell::{Cell, RefCell};
 use core::marker::PhantomData;
+use core::num::NonZero;
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use kcore::attach::AttachmentTable;
@@ -16,7 +17,7 @@ use kcore::pool::Pool;
 use kcore::queue::List;
 
 /// Reference to a kernel object.
-pub struct Obj<T>(u64, PhantomData<T>);
+pub struct Obj<T>(NonZero<u64>, PhantomData<T>);
 
 impl<T> Clone for Obj<T> {
     fn clone(&self) -> Self {
@@ -34,18 +35,22 @@ impl<T> Eq for Obj<T> {}
 impl<T> Obj<T> {
     /// The object whose page is at `page`. The caller got the address from a capability of the right kind, from another
     /// object's field, or has just made the object.
+    #[inline(always)]
     pub const fn at(page: u64) -> Self {
-        Self(page, PhantomData)
+        // SAFETY: no object is at address 0: page 0 is never donated (`root` leaves it out), and empty slots and links,
+        // which are 0, are read through `opt`.
+        #[allow(unsafe_code, reason = "a niche for Option")]
+        Self(unsafe { NonZero::new_unchecked(page) }, PhantomData)
     }
 
     /// Address of its page.
     pub const fn addr(self) -> u64 {
-        self.0
+        self.0.get()
     }
 
     /// As [`Self::at`]; 0 is none.
     pub fn opt(page: u64) -> Option<Self> {
-        if page == 0 { None } else { Some(Self::at(page)) }
+        NonZero::new(page).map(|page| Self(page, PhantomData))
     }
 }
 
@@ -57,7 +62,7 @@ impl<T> Deref for Obj<T> {
         // T has interior mutability only.
         #[allow(unsafe_code, reason = "objects live in donated pages")]
         unsafe {
-            &*(self.0 as *const T)
+            &*(self.addr() as *const T)
         }
     }
 }

@@ -4,6 +4,7 @@
 //! core; others ask by the wake stack ([`wake`]).
 
 use crate::arch::{self, sysreg::*};
+use crate::config::{HCR_GUEST, HCR_GUEST_SHARED};
 use crate::core_local::{CORES, Core, Mode};
 use crate::object::{Entity, Obj, RunState, SchedContext, Schedulable, Thread, Vcpu, Which};
 use crate::{destroy, gic, irq, notify, switch, trap};
@@ -293,6 +294,8 @@ pub fn reschedule(core: &'static Core) {
             dequeue(core, sc);
             continue;
         };
+        let shared = core.ready.borrow().is_shared();
+        core.guest_hcr.set(if shared { HCR_GUEST_SHARED } else { HCR_GUEST });
         if core.current.get() == Some(next) {
             stay(core, next);
         } else {
@@ -321,7 +324,7 @@ fn stay(core: &Core, e: Entity) {
         if let Some(why) = switch::pending_reason(v) {
             switch::exit(core, v, why);
         } else {
-            hcr_el2::write(switch::guest_hcr(core));
+            hcr_el2::write(core.guest_hcr.get());
         }
     }
 }

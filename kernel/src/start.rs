@@ -146,7 +146,8 @@ fn plan(fdt: &Fdt, platform: Platform, dtb: Range, image: u64) -> Boot {
             println!("sosia: RAM from {base:#x} is not used: too many ranges");
         }
     }
-    let taken = [(image, image + IMAGE_SIZE), pack, dtb];
+    // Page 0 is left out: no object is at address 0.
+    let taken = [(image, image + IMAGE_SIZE), pack, dtb, (0, PAGE_SIZE)];
     for range in taken.into_iter().chain(fdt.reserved().map(|(b, s)| (b, b.saturating_add(s)))) {
         subtract(&mut free, range);
     }

@@ -6,7 +6,7 @@
 
 use crate::arch::sysreg::*;
 use crate::arch::{el1, isb, tlbi_local_vmid};
-use crate::config::{self, CPTR_BASE, CPTR_TFP, HCR_DOMAIN, HCR_GUEST, HCR_GUEST_SHARED, SCTLR_DOMAIN};
+use crate::config::{self, CPTR_BASE, CPTR_TFP, HCR_DOMAIN, SCTLR_DOMAIN};
 use crate::core_local::{Core, Mode};
 use crate::frame::{FrameRef, PageRef};
 use crate::gic;
@@ -178,19 +178,13 @@ pub fn resume(core: &Core, v: Obj<Vcpu>) {
     sctlr_el1::write(v.sctlr.get());
     sp_el0::write(v.sp_el0.get());
     vttbr_el2::write(v.guest_vttbr.get());
-    hcr_el2::write(guest_hcr(core));
+    hcr_el2::write(core.guest_hcr.get());
     let frame = page.frame();
     elr_el2::write(frame.elr());
     spsr_el2::write(guest_spsr(frame.spsr(), config::AARCH32.load(Ordering::Relaxed)));
     core.frame.set(frame.0);
     core.mode.set(Mode::Guest);
     v.in_handler.set(false);
-}
-
-/// HCR_EL2 for a guest now: WFI traps while others are ready.
-#[inline(always)]
-pub fn guest_hcr(core: &Core) -> u64 {
-    if core.ready.borrow().is_shared() { HCR_GUEST_SHARED } else { HCR_GUEST }
 }
 
 fn install_lrs(page: PageRef, dirty: u64) {
