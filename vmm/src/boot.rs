@@ -43,10 +43,7 @@ impl fmt::Display for Error {
             Self::NotAnImage => f.write_str("the kernel file is no arm64 Image"),
             Self::BigEndian => f.write_str("the kernel is big-endian"),
             Self::NoRoom { need, have } => {
-                write!(
-                    f,
-                    "kernel, device tree and initrd need {need:#x} bytes of RAM, the VM has {have:#x}"
-                )
+                write!(f, "kernel, device tree and initrd need {need:#x} bytes of RAM, the VM has {have:#x}")
             }
         }
     }
@@ -80,15 +77,8 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
         return Err(Error::BigEndian);
     }
     let image_size = field(16)?;
-    let text_offset = if image_size == 0 {
-        OLD_TEXT_OFFSET
-    } else {
-        field(8)?
-    };
-    Ok(Header {
-        text_offset,
-        image_size,
-    })
+    let text_offset = if image_size == 0 { OLD_TEXT_OFFSET } else { field(8)? };
+    Ok(Header { text_offset, image_size })
 }
 
 /// Where things go, as addresses in the guest.
@@ -106,36 +96,16 @@ pub struct Layout {
 ///
 /// # Errors
 /// RAM is too small.
-pub fn place(
-    header: Header,
-    kernel_size: u64,
-    initrd_size: u64,
-    base: u64,
-    ram: u64,
-) -> Result<Layout, Error> {
+pub fn place(header: Header, kernel_size: u64, initrd_size: u64, base: u64, ram: u64) -> Result<Layout, Error> {
     let place = || {
         let kernel = base.checked_add(header.text_offset)?;
         let kernel_end = kernel.checked_add(header.image_size.max(kernel_size))?;
         let dtb = kernel_end.checked_next_multiple_of(BLOCK)?;
         let initrd = dtb.checked_add(DTB_SIZE)?;
-        Some((
-            Layout {
-                kernel,
-                dtb,
-                initrd,
-            },
-            initrd.checked_add(initrd_size)?.checked_sub(base)?,
-        ))
+        Some((Layout { kernel, dtb, initrd }, initrd.checked_add(initrd_size)?.checked_sub(base)?))
     };
-    let (layout, need) = place().ok_or(Error::NoRoom {
-        need: u64::MAX,
-        have: ram,
-    })?;
-    if need > ram {
-        Err(Error::NoRoom { need, have: ram })
-    } else {
-        Ok(layout)
-    }
+    let (layout, need) = place().ok_or(Error::NoRoom { need: u64::MAX, have: ram })?;
+    if need > ram { Err(Error::NoRoom { need, have: ram }) } else { Ok(layout) }
 }
 
 #[cfg(test)]
@@ -157,13 +127,7 @@ mod tests {
 
         let header = header(&file);
 
-        assert_eq!(
-            header,
-            Ok(Header {
-                text_offset: 0,
-                image_size: 0x20_0000
-            })
-        );
+        assert_eq!(header, Ok(Header { text_offset: 0, image_size: 0x20_0000 }));
     }
 
     #[test]
@@ -188,10 +152,7 @@ mod tests {
 
     #[test]
     fn place_puts_kernel_tree_and_initrd_behind_each_other() {
-        let header = Header {
-            text_offset: 0x1000,
-            image_size: 0x20_0000,
-        };
+        let header = Header { text_offset: 0x1000, image_size: 0x20_0000 };
 
         let layout = place(header, 0x1000, 0x5000, 0x4000_0000, 64 << 20).unwrap();
 
@@ -202,28 +163,16 @@ mod tests {
 
     #[test]
     fn place_in_too_little_ram_says_how_much_it_needs() {
-        let header = Header {
-            text_offset: 0,
-            image_size: 0x20_0000,
-        };
+        let header = Header { text_offset: 0, image_size: 0x20_0000 };
 
         let error = place(header, 0, 1, 0x4000_0000, 0x21_0000);
 
-        assert_eq!(
-            error,
-            Err(Error::NoRoom {
-                need: 0x21_0001,
-                have: 0x21_0000
-            })
-        );
+        assert_eq!(error, Err(Error::NoRoom { need: 0x21_0001, have: 0x21_0000 }));
     }
 
     #[test]
     fn place_with_hostile_sizes_is_refused() {
-        let header = Header {
-            text_offset: u64::MAX,
-            image_size: u64::MAX,
-        };
+        let header = Header { text_offset: u64::MAX, image_size: u64::MAX };
 
         assert!(place(header, u64::MAX, u64::MAX, 0x4000_0000, 1 << 30).is_err());
     }

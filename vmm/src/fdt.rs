@@ -31,22 +31,13 @@ pub struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// Begins a tree in `buffer`.
     pub fn new(buffer: &'a mut [u8]) -> Self {
-        let mut writer = Self {
-            buffer,
-            used: 0,
-            strings: [0; STRINGS_SIZE],
-            strings_used: 0,
-            overflow: false,
-        };
+        let mut writer = Self { buffer, used: 0, strings: [0; STRINGS_SIZE], strings_used: 0, overflow: false };
         writer.bytes(&[0; HEADER_SIZE + RESERVATIONS_SIZE]);
         writer
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        let place = self
-            .buffer
-            .get_mut(self.used..)
-            .and_then(|rest| rest.get_mut(..bytes.len()));
+        let place = self.buffer.get_mut(self.used..).and_then(|rest| rest.get_mut(..bytes.len()));
         match place {
             Some(place) => {
                 place.copy_from_slice(bytes);
@@ -101,9 +92,7 @@ impl<'a> Writer<'a> {
         self.word(BEGIN_NODE);
         self.bytes(name.as_bytes());
         self.bytes(b"@");
-        let digits = (64u32.saturating_sub(address.leading_zeros()))
-            .div_ceil(4)
-            .max(1);
+        let digits = (64u32.saturating_sub(address.leading_zeros())).div_ceil(4).max(1);
         for digit in (0..digits).rev() {
             let nibble = (address >> digit.saturating_mul(4)) as u32 & 15;
             self.bytes(&[char::from_digit(nibble, 16).unwrap_or('0') as u8]);
@@ -148,9 +137,7 @@ impl<'a> Writer<'a> {
     /// A property of strings.
     pub fn strings(&mut self, name: &str, strings: &[&str]) {
         let name = self.string(name);
-        let length = strings.iter().fold(0usize, |sum, text| {
-            sum.saturating_add(text.len()).saturating_add(1)
-        });
+        let length = strings.iter().fold(0usize, |sum, text| sum.saturating_add(text.len()).saturating_add(1));
         self.word(PROP);
         self.word(length as u32);
         self.word(name);

@@ -46,9 +46,7 @@ impl Exception {
         let same = if el0 { 0 } else { SAME_EL };
         match self {
             Self::Undefined => ec::UNKNOWN << 26 | IL,
-            Self::DataAbort { write, .. } => {
-                (ec::DATA_ABORT | same) << 26 | IL | (write as u64) << 6 | EXTERNAL
-            }
+            Self::DataAbort { write, .. } => (ec::DATA_ABORT | same) << 26 | IL | (write as u64) << 6 | EXTERNAL,
             Self::InstructionAbort { .. } => (ec::INSTRUCTION_ABORT | same) << 26 | IL | EXTERNAL,
         }
     }
@@ -63,8 +61,7 @@ pub fn inject(frame: &mut RegFrame, state: &mut VcpuState, exception: Exception)
         EL1T => 0,
         _ => 0x200,
     };
-    let [sctlr, vbar] =
-        [sys::SCTLR_EL1, sys::VBAR_EL1].map(|n| state.sys.get(n).copied().unwrap_or(0));
+    let [sctlr, vbar] = [sys::SCTLR_EL1, sys::VBAR_EL1].map(|n| state.sys.get(n).copied().unwrap_or(0));
     let mut set = |register: usize, value| {
         if let Some(place) = state.sys.get_mut(register) {
             *place = value;
@@ -82,11 +79,7 @@ pub fn inject(frame: &mut RegFrame, state: &mut VcpuState, exception: Exception)
 
 /// PSTATE after an exception to EL1: flags, PAN, DIT and UAO's neighbours as the architecture keeps or sets them.
 const fn pstate(spsr: u64, sctlr: u64) -> u64 {
-    let pan = if sctlr & SCTLR_SPAN == 0 {
-        PAN
-    } else {
-        spsr & PAN
-    };
+    let pan = if sctlr & SCTLR_SPAN == 0 { PAN } else { spsr & PAN };
     let ssbs = if sctlr & SCTLR_DSSBS != 0 { SSBS } else { 0 };
     spsr & (NZCV | DIT) | pan | ssbs | spsr & TCO | DAIF | EL1H
 }
@@ -99,13 +92,7 @@ mod tests {
     fn vcpu(spsr: u64) -> (RegFrame, VcpuState) {
         let mut state = reset::state();
         state.sys[sys::VBAR_EL1] = 0x8000;
-        (
-            RegFrame {
-                spsr,
-                ..reset::frame(0x1234, 0)
-            },
-            state,
-        )
+        (RegFrame { spsr, ..reset::frame(0x1234, 0) }, state)
     }
 
     #[test]
@@ -134,20 +121,10 @@ mod tests {
     fn data_abort_from_el1_gives_far_and_external_abort() {
         let (mut frame, mut state) = vcpu(5);
 
-        inject(
-            &mut frame,
-            &mut state,
-            Exception::DataAbort {
-                far: 0xdead_0000,
-                write: true,
-            },
-        );
+        inject(&mut frame, &mut state, Exception::DataAbort { far: 0xdead_0000, write: true });
 
         assert_eq!(state.sys[sys::FAR_EL1], 0xdead_0000);
-        assert_eq!(
-            state.sys[sys::ESR_EL1],
-            0x25 << 26 | 1 << 25 | 1 << 6 | 0x10
-        );
+        assert_eq!(state.sys[sys::ESR_EL1], 0x25 << 26 | 1 << 25 | 1 << 6 | 0x10);
     }
 
     #[test]

@@ -78,21 +78,13 @@ impl PTimer {
     /// When the line will rise by itself; `u64::MAX`: not.
     #[must_use]
     pub const fn deadline(&self, now: u64) -> u64 {
-        if self.ctl & (ENABLE | IMASK) == ENABLE && !self.passed(now) {
-            self.cval
-        } else {
-            u64::MAX
-        }
+        if self.ctl & (ENABLE | IMASK) == ENABLE && !self.passed(now) { self.cval } else { u64::MAX }
     }
 
     /// Saves the timer.
     #[must_use]
     pub const fn save(&self) -> State {
-        State {
-            version: STATE_VERSION,
-            ctl: self.ctl as u32,
-            cval: self.cval,
-        }
+        State { version: STATE_VERSION, ctl: self.ctl as u32, cval: self.cval }
     }
 
     /// Loads the timer; `None`: a state of another version, or one that no timer has.
@@ -102,10 +94,7 @@ impl PTimer {
         if state.version != STATE_VERSION || ctl & !(ENABLE | IMASK) != 0 {
             return None;
         }
-        Some(Self {
-            ctl,
-            cval: state.cval,
-        })
+        Some(Self { ctl, cval: state.cval })
     }
 }
 

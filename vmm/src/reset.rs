@@ -12,12 +12,7 @@ pub const SCTLR_EL1: u64 = 0x30d0_0800;
 pub const fn frame(entry: u64, x0: u64) -> RegFrame {
     let mut x = [0; 31];
     x[0] = x0;
-    RegFrame {
-        x,
-        elr: entry,
-        spsr: SPSR,
-        reserved: 0,
-    }
+    RegFrame { x, elr: entry, spsr: SPSR, reserved: 0 }
 }
 
 /// All other state of a vCPU at reset.
@@ -25,14 +20,7 @@ pub const fn frame(entry: u64, x0: u64) -> RegFrame {
 pub const fn state() -> VcpuState {
     let mut registers = [0; sys::COUNT];
     registers[sys::SCTLR_EL1] = SCTLR_EL1;
-    VcpuState {
-        version: STATE_VERSION,
-        fpcr: 0,
-        fpsr: 0,
-        reserved: 0,
-        sys: registers,
-        v: [0; 32],
-    }
+    VcpuState { version: STATE_VERSION, fpcr: 0, fpsr: 0, reserved: 0, sys: registers, v: [0; 32] }
 }
 
 #[cfg(test)]
@@ -43,10 +31,7 @@ mod tests {
     fn frame_starts_in_el1h_with_all_masked() {
         let frame = frame(0x4000_0000, 0x4400_0000);
 
-        assert_eq!(
-            (frame.elr, frame.x[0], frame.spsr),
-            (0x4000_0000, 0x4400_0000, 0x3c5)
-        );
+        assert_eq!((frame.elr, frame.x[0], frame.spsr), (0x4000_0000, 0x4400_0000, 0x3c5));
     }
 
     #[test]

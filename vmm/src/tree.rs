@@ -57,13 +57,7 @@ pub fn write(buffer: &mut [u8], config: &Config) -> Option<usize> {
             node.strings("clock-output-names", &["clk24mhz"]);
             node.cells("phandle", &[CLOCK]);
         });
-        device(
-            root,
-            "pl011",
-            m::UART_BASE,
-            m::UART_SPI,
-            &["uartclk", "apb_pclk"],
-        );
+        device(root, "pl011", m::UART_BASE, m::UART_SPI, &["uartclk", "apb_pclk"]);
         device(root, "pl031", m::RTC_BASE, m::RTC_SPI, &["apb_pclk"]);
     });
     tree.finish()
@@ -103,12 +97,7 @@ fn timer(root: &mut Writer) {
         let (physical, virt) = (ppi(m::PTIMER_INTID), ppi(m::VTIMER_INTID));
         node.strings("compatible", &["arm,armv8-timer"]);
         node.property("always-on", &[]);
-        node.cells(
-            "interrupts",
-            &[
-                PPI, 13, LEVEL, PPI, physical, LEVEL, PPI, virt, LEVEL, PPI, 10, LEVEL,
-            ],
-        );
+        node.cells("interrupts", &[PPI, 13, LEVEL, PPI, physical, LEVEL, PPI, virt, LEVEL, PPI, 10, LEVEL]);
     });
 }
 
@@ -118,10 +107,7 @@ fn gic(root: &mut Writer, vcpus: u64) {
         node.cells("#interrupt-cells", &[3]);
         node.property("interrupt-controller", &[]);
         node.cells("#redistributor-regions", &[1]);
-        node.reg(&[
-            (m::GICD_BASE, m::GICD_SIZE),
-            (m::GICR_BASE, vcpus.saturating_mul(m::GICR_STRIDE)),
-        ]);
+        node.reg(&[(m::GICD_BASE, m::GICD_SIZE), (m::GICR_BASE, vcpus.saturating_mul(m::GICR_STRIDE))]);
         node.cells("phandle", &[GIC]);
     });
 }
@@ -157,10 +143,7 @@ mod tests {
     fn property(tree: &[u8], path: &str, name: &str) -> std::vec::Vec<u8> {
         let fdt = Fdt::new(tree).unwrap();
         let node = fdt.find_node(path).unwrap_or_else(|| panic!("no {path}"));
-        node.property(name)
-            .unwrap_or_else(|| panic!("no {name}"))
-            .value()
-            .to_vec()
+        node.property(name).unwrap_or_else(|| panic!("no {name}")).value().to_vec()
     }
 
     extern crate std;
@@ -172,27 +155,12 @@ mod tests {
         let size = write(&mut buffer, &CONFIG).unwrap();
 
         let tree = &buffer[..size];
-        assert_eq!(
-            property(tree, "/chosen", "bootargs"),
-            b"console=ttyAMA0 quiet\0"
-        );
-        assert_eq!(
-            property(tree, "/chosen", "linux,initrd-end"),
-            0x4410_0000u64.to_be_bytes()
-        );
-        assert_eq!(
-            property(tree, "/memory@40000000", "reg")[8..],
-            (256u64 << 20).to_be_bytes()
-        );
+        assert_eq!(property(tree, "/chosen", "bootargs"), b"console=ttyAMA0 quiet\0");
+        assert_eq!(property(tree, "/chosen", "linux,initrd-end"), 0x4410_0000u64.to_be_bytes());
+        assert_eq!(property(tree, "/memory@40000000", "reg")[8..], (256u64 << 20).to_be_bytes());
         assert_eq!(property(tree, "/cpus/cpu@3", "reg"), [0, 0, 0, 3]);
-        assert_eq!(
-            property(tree, "/pl011@9000000", "interrupts"),
-            [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4]
-        );
-        assert_eq!(
-            property(tree, "/intc@8000000", "compatible"),
-            b"arm,gic-v3\0"
-        );
+        assert_eq!(property(tree, "/pl011@9000000", "interrupts"), [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4]);
+        assert_eq!(property(tree, "/intc@8000000", "compatible"), b"arm,gic-v3\0");
     }
 
     #[test]

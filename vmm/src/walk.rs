@@ -47,16 +47,8 @@ impl Half {
             (sys::TTBR0_EL1, tcr & 63, granule)
         };
         let bits = 64u32.checked_sub(size as u32)?;
-        let most = if granule == 16 || tcr & TCR_DS != 0 {
-            52
-        } else {
-            48
-        };
-        (bits > granule && bits <= most).then_some(Self {
-            ttbr: register(ttbr)? & TTBR_ADDRESS,
-            bits,
-            granule,
-        })
+        let most = if granule == 16 || tcr & TCR_DS != 0 { 52 } else { 48 };
+        (bits > granule && bits <= most).then_some(Self { ttbr: register(ttbr)? & TTBR_ADDRESS, bits, granule })
     }
 }
 
@@ -66,11 +58,7 @@ pub fn walk(state: &VcpuState, va: u64, read: impl Fn(u64) -> Option<u64>) -> Op
     if state.sys.get(sys::SCTLR_EL1)? & SCTLR_M == 0 {
         return Some(va);
     }
-    let Half {
-        ttbr,
-        bits,
-        granule,
-    } = Half::of(state, va)?;
+    let Half { ttbr, bits, granule } = Half::of(state, va)?;
     let stride = granule.checked_sub(3)?;
     let mut table = ttbr;
     // Bits that the levels below the current one resolve; the first level may resolve fewer than a full stride.
@@ -122,30 +110,17 @@ mod tests {
 
     /// Memory of (address, doubleword) pairs.
     fn memory(words: &[(u64, u64)]) -> impl Fn(u64) -> Option<u64> {
-        move |address| {
-            words
-                .iter()
-                .find(|word| word.0 == address)
-                .map(|word| word.1)
-        }
+        move |address| words.iter().find(|word| word.0 == address).map(|word| word.1)
     }
 
     #[test]
     fn walk_with_the_mmu_off_is_the_identity() {
-        assert_eq!(
-            walk(&reset::state(), 0x4000_1234, |_| None),
-            Some(0x4000_1234)
-        );
+        assert_eq!(walk(&reset::state(), 0x4000_1234, |_| None), Some(0x4000_1234));
     }
 
     #[test]
     fn walk_of_four_levels_ends_at_a_page() {
-        let words = [
-            (0x1000, 0x2003),
-            (0x2008, 0x3003),
-            (0x3000, 0x4003),
-            (0x4018, 0x4000_5703),
-        ];
+        let words = [(0x1000, 0x2003), (0x2008, 0x3003), (0x3000, 0x4003), (0x4018, 0x4000_5703)];
 
         let ipa = walk(&state(TCR_4K_48), 0x4000_3abc, memory(&words));
 
@@ -165,10 +140,7 @@ mod tests {
     fn walk_of_39_bits_begins_at_level_one() {
         let words = [(0x1008, 0x4000_0701)];
 
-        assert_eq!(
-            walk(&state(25 | 25 << 16 | 2 << 30), 0x4000_0040, memory(&words)),
-            Some(0x4000_0040)
-        );
+        assert_eq!(walk(&state(25 | 25 << 16 | 2 << 30), 0x4000_0040, memory(&words)), Some(0x4000_0040));
     }
 
     #[test]
@@ -176,18 +148,12 @@ mod tests {
         // 42 bits, 64 KiB: two levels, 13 bits each.
         let words = [(0x1000, 0x1_0003), (0x1_0008, 0x4001_0703)];
 
-        assert_eq!(
-            walk(&state(22 | 1 << 14), 0x1_0020, memory(&words)),
-            Some(0x4001_0020)
-        );
+        assert_eq!(walk(&state(22 | 1 << 14), 0x1_0020, memory(&words)), Some(0x4001_0020));
     }
 
     #[test]
     fn walk_of_what_is_not_mapped_finds_nothing() {
-        assert_eq!(
-            walk(&state(TCR_4K_48), 0x4000_0000, memory(&[(0x1000, 0)])),
-            None
-        );
+        assert_eq!(walk(&state(TCR_4K_48), 0x4000_0000, memory(&[(0x1000, 0)])), None);
     }
 
     #[test]

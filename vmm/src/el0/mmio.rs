@@ -1,0 +1,212 @@
+//! Data aborts: the guest's accesses to devices.
+
+use super::vcpu::Cpu;
+use super::{host, irq, slow};
+use devices::Width;
+use devices::vgic::{Posted, Redist};
+use rt::lock::Guard;
+use vmm::inject::Exception;
+use vmm::machine as m;
+use vmm::syndrome::DataAbort;
+
+/// A device of the machine, and the offset in it.
+#[derive(Clone, Copy)]
+enum Place {
+    Uart(u64),
+    Rtc(u64),
+    Dist(u64),
+    Redist(usize, u64),
+}
+
+/// What is at an IPA.
+#[inline]
+fn place(cpu: &Cpu, ipa: u64) -> Option<Place> {
+    const UART_LAST: u64 = m::UART_BASE + m::DEVICE_SIZE - 1;
+    const RTC_LAST: u64 = m::RTC_BASE + m::DEVICE_SIZE - 1;
+    const GICD_LAST: u64 = m::GICD_BASE + m::GICD_SIZE - 1;
+    match ipa {
+        m::UART_BASE..=UART_LAST => Some(Place::Uart(ipa - m::UART_BASE)),
+        m::GICD_BASE..=GICD_LAST => Some(Place::Dist(ipa - m::GICD_BASE)),
+        m::RTC_BASE..=RTC_LAST => Some(Place::Rtc(ipa - m::RTC_BASE)),
+        _ => {
+            let offset = ipa.checked_sub(m::GICR_BASE)?;
+            let index = (offset / m::GICR_STRIDE) as usize;
+            (index < cpu.vm.count).then_some(Place::Redist(index, offset % m::GICR_STRIDE))
+        }
+    }
+}
+
+/// An access of the guest to what is not RAM.
+#[inline]
+pub fn data_abort(cpu: &Cpu, esr: u64) {
+    let abort = DataAbort(esr);
+    if !abort.valid() {
+        return slow::access(cpu, abort);
+    }
+    let width = Width::from_sas(u64::from(abort.size_log2()));
+    let done = if abort.write() {
+        write(cpu, cpu.page.ipa(), width, cpu.page.x(abort.register()) & width.mask())
+    } else {
+        let value = read(cpu, cpu.page.ipa(), width);
+        if let Some(value) = value {
+            cpu.page.set_x(abort.register(), extend(value, width, abort.sign_extend(), abort.wide()));
+        }
+        value.is_some()
+    };
+    if done {
+        cpu.page.skip();
+    } else {
+        slow::inject(cpu, Exception::DataAbort { far: cpu.page.far(), write: abort.write() });
+    }
+}
+
+/// A loaded value as it comes into its register.
+#[inline]
+pub fn extend(value: u64, width: Width, signed: bool, wide: bool) -> u64 {
+    if !signed {
+        return value & width.mask();
+    }
+    let shift = 64 - 8 * width.bytes();
+    let value = (value << shift).cast_signed() >> shift;
+    if wide { value.cast_unsigned() } else { value.cast_unsigned() & 0xffff_ffff }
+}
+
+/// Reads a device; `None`: there is none.
+#[inline]
+pub fn read(cpu: &Cpu, ipa: u64, width: Width) -> Option<u64> {
+    Some(match place(cpu, ipa)? {
+        Place::Uart(offset) => uart_read(cpu, offset, width),
+        Place::Dist(offset) => dist_read(cpu, offset, width),
+        Place::Rtc(offset) => cpu.vm.rtc.lock().read(offset, width, seconds(cpu)),
+        Place::Redist(index, offset) => redist_read(cpu, index, offset, width),
+    })
+}
+
+/// Writes a device; `None`: there is none.
+#[inline]
+pub fn write(cpu: &Cpu, ipa: u64, width: Width, value: u64) -> bool {
+    match place(cpu, ipa) {
+        Some(Place::Uart(offset)) => uart_write(cpu, offset, width, value),
+        Some(Place::Dist(offset)) => dist_write(cpu, offset, width, value),
+        Some(Place::Rtc(offset)) => rtc_write(cpu, offset, width, value),
+        Some(Place::Redist(index, offset)) => redist_write(cpu, index, offset, width, value),
+        None => return false,
+    }
+    true
+}
+
+#[inline]
+fn uart_read(cpu: &Cpu, offset: u64, width: Width) -> u64 {
+    let (value, changed) = cpu.vm.serial.read(offset, width);
+    if changed {
+        uart_line(cpu);
+    }
+    value
+}
+
+#[inline]
+fn uart_write(cpu: &Cpu, offset: u64, width: Width, value: u64) {
+    if cpu.vm.serial.write(offset, width, value) {
+        uart_line(cpu);
+    }
+}
+
+/// The UART's line may have changed.
+#[cold]
+fn uart_line(cpu: &Cpu) {
+    irq::set_spi(cpu, m::SPI_BASE + m::UART_SPI, || cpu.vm.serial.line());
+}
+
+/// Console input has come.
+pub fn console_input(cpu: &Cpu) {
+    if cpu.vm.serial.receive() {
+        uart_line(cpu);
+    }
+}
+
+#[inline]
+fn dist_read(cpu: &Cpu, offset: u64, width: Width) -> u64 {
+    if cpu.own.redist.lock().dist_needs_full(offset) {
+        return irq::refresh_exact(cpu, |_, dist| (dist.read(offset, width), 0));
+    }
+    cpu.vm.dist.lock().read(offset, width)
+}
+
+fn dist_write(cpu: &Cpu, offset: u64, width: Width, value: u64) {
+    let exact = cpu.own.redist.lock().dist_needs_full(offset);
+    if exact {
+        irq::refresh_exact(cpu, |_, dist| ((), dist.write(offset, width, value)));
+    } else {
+        irq::refresh(cpu, |_, dist| ((), dist.write(offset, width, value)));
+    }
+}
+
+/// The redistributor of another vCPU, locked.
+fn other<'a>(cpu: &'a Cpu, index: usize) -> Option<Guard<'a, Redist>> {
+    cpu.vm.vcpus.get(index).map(|vcpu| vcpu.redist.lock())
+}
+
+fn redist_read(cpu: &Cpu, index: usize, offset: u64, width: Width) -> u64 {
+    if index != cpu.index {
+        return other(cpu, index).map_or(0, |mut redist| redist.read(offset, width));
+    }
+    let mut redist = cpu.own.redist.lock();
+    if redist.own_needs_full(offset) {
+        drop(redist);
+        return irq::refresh_exact(cpu, |redist, _| (redist.read(offset, width), 0));
+    }
+    redist.read(offset, width)
+}
+
+fn redist_write(cpu: &Cpu, index: usize, offset: u64, width: Width, value: u64) {
+    if index == cpu.index {
+        let exact = cpu.own.redist.lock().own_needs_full(offset);
+        // The flush follows in any case.
+        let write = |redist: &mut Redist| {
+            let _ = redist.write(offset, width, value);
+        };
+        if exact {
+            irq::refresh_exact(cpu, |redist, _| (write(redist), 0));
+        } else {
+            irq::refresh(cpu, |redist, _| (write(redist), 0));
+        }
+    } else {
+        let flush = other(cpu, index).is_some_and(|mut redist| redist.write(offset, width, value));
+        // The owner's page has to learn of the timer's attributes, too.
+        if flush || offset >= m::GICR_STRIDE / 2 {
+            irq::notify(cpu, 1 << index);
+        }
+    }
+}
+
+/// Seconds since the counter's start: the clock's time.
+fn seconds(cpu: &Cpu) -> u64 {
+    host::counter().checked_div(cpu.vm.cntfrq).unwrap_or(0)
+}
+
+fn rtc_write(cpu: &Cpu, offset: u64, width: Width, value: u64) {
+    cpu.vm.rtc.lock().write(offset, width, value, seconds(cpu));
+    if cpu.index == 0 {
+        update_alarm(cpu);
+    } else if let Some(first) = cpu.vm.vcpus.first() {
+        // The alarm is on vCPU 0's timer.
+        irq::post(&first.mailbox, 0, Posted::own(super::vcpu::ALARM));
+    }
+}
+
+/// Sets the clock's line, and on vCPU 0 the kernel timer for its alarm.
+pub fn update_alarm(cpu: &Cpu) {
+    let now = seconds(cpu);
+    cpu.vm.rtc.lock().poll(now);
+    irq::set_spi(cpu, m::SPI_BASE + m::RTC_SPI, || cpu.vm.rtc.lock().irq());
+    super::sysreg::update_timer(cpu);
+}
+
+/// When vCPU 0 has to look at the clock's alarm, in counter ticks; `u64::MAX`: never, and for all other vCPUs.
+pub fn alarm(cpu: &Cpu) -> u64 {
+    if cpu.index != 0 {
+        return u64::MAX;
+    }
+    let due = cpu.vm.rtc.lock().alarm();
+    due.map_or(u64::MAX, |seconds| seconds.saturating_mul(cpu.vm.cntfrq))
+}

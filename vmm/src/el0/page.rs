@@ -1,0 +1,149 @@
+//! The page that a vCPU shares with the kernel (`abi::vcpu`), as its handler sees it.
+#![allow(unsafe_code, reason = "memory shared with the kernel")]
+
+use abi::PAGE_SIZE;
+use abi::system::{MAX_VCPUS, VMM_VCPU_PAGES};
+use abi::vcpu::{MAX_LRS, RegFrame, VcpuPage, VcpuState};
+use devices::vgic::LrUpdate;
+use rt::sys;
+use vmm::syndrome::IL;
+
+/// ICH_HCR_EL2.UIE.
+const HCR_UIE: u64 = 1 << 1;
+
+/// The page of a vCPU. Only that vCPU's handler uses it.
+#[derive(Clone, Copy)]
+pub struct Page(*mut VcpuPage);
+
+/// Volatile access to one field.
+macro_rules! field {
+    ($get:ident, $($path:ident).+, $what:literal) => {
+        #[doc = $what]
+        #[inline]
+        pub fn $get(self) -> u64 {
+            // SAFETY: the page is mapped for good (`of`); the kernel writes it only while this handler does not run.
+            unsafe { (&raw const (*self.0).$($path).+).read_volatile() }
+        }
+    };
+    ($get:ident, $set:ident, $($path:ident).+, $what:literal) => {
+        field!($get, $($path).+, $what);
+        field!($set = $($path).+, $what);
+    };
+    ($set:ident = $($path:ident).+, $what:literal) => {
+        #[doc = $what]
+        #[inline]
+        pub fn $set(self, value: u64) {
+            // SAFETY: as for reading; the kernel trusts nothing that is written.
+            unsafe { (&raw mut (*self.0).$($path).+).write_volatile(value) }
+        }
+    };
+}
+
+impl Page {
+    /// The page of vCPU `index`, which root mapped.
+    pub fn of(index: usize) -> Self {
+        let index = index.min(MAX_VCPUS - 1) as u64;
+        Self((VMM_VCPU_PAGES + index * PAGE_SIZE) as *mut VcpuPage)
+    }
+
+    field!(reason, exit.reason, "Why the guest exited.");
+    field!(esr, exit.esr, "ESR_EL2.");
+    field!(far, exit.far, "FAR_EL2.");
+    field!(ipa, exit.ipa, "Faulting IPA.");
+    field!(elr, set_elr, frame.elr, "Where the guest goes on.");
+    field!(dirty, set_dirty, irq.dirty, "List registers to install.");
+    field!(elrsr, irq.elrsr, "ICH_ELRSR_EL2.");
+    field!(eisr, irq.eisr, "ICH_EISR_EL2.");
+    field!(set_irq_hcr = irq.hcr, "Wanted ICH_HCR_EL2 bits.");
+    field!(set_timer = irq.timer, "How to inject the virtual timer.");
+
+    /// Xn; 31 is XZR.
+    #[inline]
+    pub fn x(self, n: usize) -> u64 {
+        if n > 30 {
+            return 0;
+        }
+        // SAFETY: as in `field!`; n is in range.
+        unsafe { (&raw const (*self.0).frame.x).cast::<u64>().add(n).read_volatile() }
+    }
+
+    /// Sets Xn; 31 is XZR.
+    #[inline]
+    pub fn set_x(self, n: usize, value: u64) {
+        if n <= 30 {
+            // SAFETY: as in `field!`; n is in range.
+            unsafe { (&raw mut (*self.0).frame.x).cast::<u64>().add(n).write_volatile(value) }
+        }
+    }
+
+    /// Steps over the instruction that exited.
+    #[inline]
+    pub fn skip(self) {
+        let size = if self.esr() & IL != 0 { 4 } else { 2 };
+        self.set_elr(self.elr().wrapping_add(size));
+    }
+
+    fn lr(self, n: usize) -> u64 {
+        // SAFETY: as in `field!`; n is in range.
+        unsafe { (&raw const (*self.0).irq.lr).cast::<u64>().add(n.min(MAX_LRS - 1)).read_volatile() }
+    }
+
+    fn set_lr(self, n: usize, value: u64) {
+        // SAFETY: as in `field!`; n is in range.
+        unsafe { (&raw mut (*self.0).irq.lr).cast::<u64>().add(n.min(MAX_LRS - 1)).write_volatile(value) }
+    }
+
+    /// Hands list registers to the kernel, which installs them when the guest is resumed.
+    pub fn install(self, update: LrUpdate, lr: impl Fn(usize) -> u64) {
+        let mut left = update.dirty;
+        while left != 0 {
+            let n = left.trailing_zeros() as usize;
+            self.set_lr(n, lr(n));
+            left &= left - 1;
+        }
+        if update.dirty != 0 {
+            self.set_dirty(self.dirty() | u64::from(update.dirty));
+        }
+        self.set_irq_hcr(if update.uie { HCR_UIE } else { 0 });
+    }
+
+    /// The list registers as the hardware has them. Those not installed yet stay as the VMM wrote them.
+    pub fn exact_lrs(self, vcpu: u64) -> [u64; MAX_LRS] {
+        let waiting = self.dirty();
+        let mut written = [0; MAX_LRS];
+        written.iter_mut().enumerate().for_each(|(n, lr)| *lr = self.lr(n));
+        // The caller is the handler of `vcpu`: this does not fail.
+        let _ = sys::vcpu_save(vcpu);
+        let mut lrs = [0; MAX_LRS];
+        for (n, (lr, written)) in lrs.iter_mut().zip(written).enumerate() {
+            *lr = self.lr(n);
+            if waiting >> n & 1 != 0 {
+                self.set_lr(n, written);
+            }
+        }
+        lrs
+    }
+
+    /// Lets `change` work on the general registers and all kernel-held state, and loads what it leaves if it says so.
+    pub fn with_state(self, vcpu: u64, change: impl FnOnce(&mut RegFrame, &mut VcpuState) -> bool) {
+        let _ = self.exact_lrs(vcpu);
+        // SAFETY: the page is mapped for good; the kernel touches it only in calls of this handler, of which none is made
+        // while `page` lives, and no other thread of the VMM uses it.
+        let page = unsafe { &mut *self.0 };
+        if change(&mut page.frame, &mut page.state) {
+            // It was saved in this version a moment ago.
+            let _ = sys::vcpu_load(vcpu);
+        }
+    }
+
+    /// Gives the vCPU another state altogether, with no interrupt in a list register.
+    pub fn replace(self, vcpu: u64, frame: RegFrame, state: VcpuState) {
+        // SAFETY: as in `with_state`.
+        let page = unsafe { &mut *self.0 };
+        page.frame = frame;
+        page.state = state;
+        page.irq.lr = [0; MAX_LRS];
+        page.irq.dirty = 0;
+        let _ = sys::vcpu_load(vcpu);
+    }
+}

@@ -1,0 +1,250 @@
+//! The console: the PL011 model, the physical PL011 behind it, and the queue of input between them.
+//!
+//! ```text
+//!   guest ──DR──▶ model ──byte──▶ physical UART            (in the handler that wrote)
+//!   physical UART ──interrupt──▶ worker ──queue, kick──▶ vCPU 0's handler ──▶ model ──SPI──▶ guest
+//! ```
+#![allow(unsafe_code, reason = "registers of the physical UART")]
+
+use super::irq;
+use super::vcpu::INPUT;
+use super::vm;
+use abi::system::{VMM_UART, exit, vmm_slot};
+use core::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
+};
+use devices::Width;
+use devices::pl011::{Effect, Pl011};
+use devices::vgic::Posted;
+use rt::lock::SpinLock;
+use rt::sys;
+use rt::volatile::Volatile;
+
+/// Registers of a PL011 (DDI0183), as words.
+#[repr(C)]
+struct Registers {
+    dr: Volatile<u32>,
+    _rsr: [u32; 5],
+    fr: Volatile<u32>,
+    _ilpr: [u32; 4],
+    lcr_h: Volatile<u32>,
+    cr: Volatile<u32>,
+    _ifls: u32,
+    imsc: Volatile<u32>,
+    _ris: [u32; 2],
+    icr: Volatile<u32>,
+}
+
+/// Offset of UARTDR.
+const DR: u64 = 0;
+/// Bit of the worker's notification: there is room in the queue again. (Bit 0 is the interrupt.)
+const ROOM: u64 = 2;
+const FR_RXFE: u32 = 1 << 4;
+const FR_TXFF: u32 = 1 << 5;
+/// 8 bits, FIFOs on.
+const LCR_H_8N1_FIFO: u32 = 0x70;
+/// UART, transmitter and receiver on.
+const CR_ON: u32 = 0x301;
+/// Receive and receive timeout interrupts.
+const RX_INTERRUPTS: u32 = 0x50;
+
+/// The physical UART.
+fn registers() -> &'static Registers {
+    // SAFETY: root maps the UART there when `VmmInfo::has_uart` says so, for good; `Serial` asks only then. All registers
+    // used are single volatile words.
+    unsafe { &*(VMM_UART as *const Registers) }
+}
+
+/// Bytes of input that wait for the guest; a power of two.
+const QUEUE: usize = 256;
+
+/// Bytes from the worker, who alone pushes, to the handlers, of which who has the model's lock pops.
+struct Queue {
+    bytes: [AtomicU8; QUEUE],
+    pushed: AtomicUsize,
+    popped: AtomicUsize,
+}
+
+impl Queue {
+    const fn new() -> Self {
+        Self { bytes: [const { AtomicU8::new(0) }; QUEUE], pushed: AtomicUsize::new(0), popped: AtomicUsize::new(0) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.pushed.load(Relaxed).wrapping_sub(self.popped.load(Acquire)) >= QUEUE
+    }
+
+    /// The acquire of `popped` in `is_full` orders this store after the read of what was there.
+    fn push(&self, byte: u8) {
+        let at = self.pushed.load(Relaxed);
+        if let Some(place) = self.bytes.get(at % QUEUE) {
+            place.store(byte, Relaxed);
+        }
+        self.pushed.store(at.wrapping_add(1), Release);
+    }
+
+    fn peek(&self) -> Option<u8> {
+        let at = self.popped.load(Relaxed);
+        if at == self.pushed.load(Acquire) {
+            return None;
+        }
+        self.bytes.get(at % QUEUE).map(|byte| byte.load(Relaxed))
+    }
+
+    fn pop(&self) {
+        self.popped.store(self.popped.load(Relaxed).wrapping_add(1), Release);
+    }
+}
+
+/// The console of the VM.
+pub struct Serial {
+    model: SpinLock<Pl011>,
+    queue: Queue,
+    /// The worker waits for room in the queue.
+    stalled: AtomicBool,
+    physical: bool,
+}
+
+impl Serial {
+    /// A console, with the physical UART behind it if `physical`.
+    pub fn new(physical: bool) -> Self {
+        Self { model: SpinLock::new(Pl011::new()), queue: Queue::new(), stalled: AtomicBool::new(false), physical }
+    }
+
+    /// Turns the physical UART's receiver on.
+    pub fn enable(&self) {
+        if self.physical {
+            registers().lcr_h.set(LCR_H_8N1_FIFO);
+            registers().cr.set(CR_ON);
+            registers().imsc.set(RX_INTERRUPTS);
+        }
+    }
+
+    /// The guest reads; gives the value, and whether the interrupt line changed.
+    #[inline]
+    pub fn read(&self, offset: u64, width: Width) -> (u64, bool) {
+        let mut model = self.model.lock();
+        let before = model.irq();
+        let value = model.read(offset, width);
+        let input = offset == DR && self.queue.peek().is_some();
+        if input {
+            self.refill(&mut model);
+        }
+        let changed = model.irq() != before;
+        drop(model);
+        if input {
+            self.wake_worker();
+        }
+        (value, changed)
+    }
+
+    /// The guest writes; gives whether the interrupt line changed.
+    #[inline]
+    pub fn write(&self, offset: u64, width: Width, value: u64) -> bool {
+        let mut model = self.model.lock();
+        let before = model.irq();
+        if let Effect::Transmit(byte) = model.write(offset, width, value) {
+            self.transmit(byte);
+        }
+        // It may have made room.
+        let input = offset != DR && self.queue.peek().is_some();
+        if input {
+            self.refill(&mut model);
+        }
+        let changed = model.irq() != before;
+        drop(model);
+        if input {
+            self.wake_worker();
+        }
+        changed
+    }
+
+    /// The line of the interrupt.
+    pub fn line(&self) -> bool {
+        self.model.lock().irq()
+    }
+
+    /// Sends a byte. The physical transmitter is waited for, as software on the bare machine does; the model's lock keeps
+    /// the bytes of several vCPUs in order.
+    fn transmit(&self, byte: u8) {
+        if self.physical {
+            while registers().fr.get() & FR_TXFF != 0 {
+                core::hint::spin_loop();
+            }
+            registers().dr.set(u32::from(byte));
+        }
+    }
+
+    /// Moves queued input into the model; gives whether the interrupt line changed.
+    pub fn receive(&self) -> bool {
+        let mut model = self.model.lock();
+        let before = model.irq();
+        self.refill(&mut model);
+        let changed = model.irq() != before;
+        drop(model);
+        self.wake_worker();
+        changed
+    }
+
+    /// Moves queued input into the model, as far as it has room. The model's lock makes the caller the one who pops.
+    #[cold]
+    fn refill(&self, model: &mut Pl011) {
+        while model.can_receive()
+            && let Some(byte) = self.queue.peek()
+        {
+            // It has room.
+            let _ = model.receive(byte);
+            self.queue.pop();
+        }
+    }
+
+    /// Tells a worker that waits for room that there is some.
+    #[cold]
+    fn wake_worker(&self) {
+        if self.stalled.swap(false, AcqRel) {
+            // The worker's notification exists as long as the VMM.
+            let _ = sys::signal(vmm_slot::WORKER, ROOM);
+        }
+    }
+
+    /// Brings input from the physical UART to the guest, for ever: the worker's loop.
+    pub fn serve(&self) -> ! {
+        loop {
+            if self.physical && self.drain() {
+                let _ = sys::irq_ack(vmm_slot::UART_IRQ);
+            }
+            if sys::wait(vmm_slot::WORKER, u64::MAX).is_err() {
+                // Root takes the VMM apart, or has forgotten the notification.
+                sys::exit(exit::ERROR)
+            }
+        }
+    }
+
+    /// Moves bytes from the physical UART to the queue; `false`: the queue is full, and there are more.
+    ///
+    /// The interrupt is cleared first: a byte that comes later raises it again.
+    fn drain(&self) -> bool {
+        registers().icr.set(RX_INTERRUPTS);
+        let mut moved = false;
+        let mut emptied = true;
+        while registers().fr.get() & FR_RXFE == 0 {
+            if self.queue.is_full() && self.stall() {
+                emptied = false;
+                break;
+            }
+            self.queue.push(registers().dr.get() as u8);
+            moved = true;
+        }
+        if moved && let Some(first) = vm::get().vcpus.first() {
+            irq::post(&first.mailbox, 0, Posted::own(INPUT));
+        }
+        emptied
+    }
+
+    /// Asks to be told of room; whether there is still none.
+    fn stall(&self) -> bool {
+        self.stalled.store(true, SeqCst);
+        self.queue.is_full()
+    }
+}

@@ -1,0 +1,166 @@
+//! The VMM's first thread: loads the guest, builds its machine, starts vCPU 0, then brings console input.
+#![allow(unsafe_code, reason = "files and stacks as memory")]
+
+use super::host;
+use super::memory::Memory;
+use super::serial::Serial;
+use super::vcpu::{self, affinity, entry_address};
+use super::vm::{self, SPACE_SLOT, Vcpu, Vm, vcpu_slot};
+use abi::cap::rights::{EXEC, READ, WRITE};
+use abi::syscall::Status;
+use abi::system::{MAX_VCPUS, VMM_INFO, VMM_INITRD, VMM_KERNEL, VmmInfo, exit, vmm_slot};
+use abi::{PAGE_SHIFT, PAGE_SIZE};
+use core::cell::UnsafeCell;
+use core::fmt::{self, Display};
+use devices::idregs::{self, sysreg};
+use devices::pl031::Pl031;
+use devices::psci::{NotAffected, Psci};
+use devices::vgic::Dist;
+use rt::lock::SpinLock;
+use rt::sys::{self, create};
+use vmm::boot::{self, Layout};
+use vmm::machine::RAM_BASE;
+use vmm::tree;
+
+/// Bytes of a handler's stack.
+const STACK: usize = 4 * PAGE_SIZE as usize;
+
+#[repr(C, align(4096))]
+struct Stack(UnsafeCell<[u8; STACK]>);
+
+// SAFETY: Rust code never looks into it; each is the stack of one handler.
+unsafe impl Sync for Stack {}
+
+static STACKS: [Stack; MAX_VCPUS] = [const { Stack(UnsafeCell::new([0; STACK])) }; MAX_VCPUS];
+
+/// Why the guest cannot be started.
+enum Error {
+    Boot(boot::Error),
+    Tree,
+    Kernel(&'static str, Status),
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boot(error) => error.fmt(f),
+            Self::Tree => f.write_str("the device tree is too large"),
+            Self::Kernel(what, status) => write!(f, "cannot {what}: {status:?}"),
+        }
+    }
+}
+
+/// First code of the VMM.
+pub fn main(_: u64) -> ! {
+    rt::log::init(vmm_slot::LOG);
+    // SAFETY: root maps the page before the VMM starts, read-only and for good.
+    let info = unsafe { &*(VMM_INFO as *const VmmInfo) };
+    match start(info) {
+        Ok(vm) => vm.serial.serve(),
+        Err(error) => {
+            rt::log!("vmm: {error}");
+            sys::exit(exit::ERROR)
+        }
+    }
+}
+
+fn start(info: &VmmInfo) -> Result<&'static Vm, Error> {
+    let count = (info.vm.vcpus as usize).clamp(1, MAX_VCPUS);
+    let memory = Memory::new(info.vm.memory);
+    let layout = load(info, count, memory)?;
+    map(info)?;
+    let id = id_registers();
+    let ram = RAM_BASE..RAM_BASE.saturating_add(info.vm.memory);
+    let machine = Vm {
+        count,
+        vcpus: core::array::from_fn(|index| Vcpu::new(index, count, info.lr_count)),
+        dist: SpinLock::new(Dist::new(count as u8)),
+        serial: Serial::new(info.has_uart != 0),
+        rtc: SpinLock::new(Pl031::new(info.epoch as u32, host::counter().checked_div(info.cntfrq).unwrap_or(0))),
+        psci: SpinLock::new(Psci::new(count as u8, ram, not_affected(id))),
+        cntfrq: info.cntfrq,
+        memory,
+        id,
+    };
+    // SAFETY: this is the first thread, and there is no handler yet.
+    let vm = unsafe { vm::set(machine) };
+    (0..count).try_for_each(make_vcpu)?;
+    vm.serial.enable();
+    vcpu::post_start(vm, 0, layout.kernel, layout.dtb);
+    Ok(vm)
+}
+
+/// A file that root mapped.
+fn file(address: u64, size: u64) -> &'static [u8] {
+    // SAFETY: root maps the file's bytes there before the VMM starts, read-only and for good; callers give the size from
+    // the information page.
+    unsafe { core::slice::from_raw_parts(address as *const u8, size as usize) }
+}
+
+/// Puts kernel, device tree and initrd into guest RAM.
+fn load(info: &VmmInfo, count: usize, memory: Memory) -> Result<Layout, Error> {
+    let kernel = file(VMM_KERNEL, info.kernel_size);
+    let initrd = match info.initrd_size {
+        0 => &[],
+        size => file(VMM_INITRD, size),
+    };
+    let header = boot::header(kernel).map_err(Error::Boot)?;
+    let layout =
+        boot::place(header, info.kernel_size, info.initrd_size, RAM_BASE, info.vm.memory).map_err(Error::Boot)?;
+    let mut buffer = [0; 8192];
+    let size = tree::write(&mut buffer, &config(info, count, &layout)).ok_or(Error::Tree)?;
+    let parts =
+        [(layout.kernel, kernel), (layout.initrd, initrd), (layout.dtb, buffer.get(..size).unwrap_or_default())];
+    // `place` has found room for all of them.
+    parts.into_iter().try_for_each(|(ipa, bytes)| memory.load(ipa, bytes)).ok_or(Error::Tree)?;
+    Ok(layout)
+}
+
+fn config<'a>(info: &'a VmmInfo, count: usize, layout: &Layout) -> tree::Config<'a> {
+    let cmdline = &info.vm.cmdline;
+    let end = cmdline.iter().position(|&byte| byte == 0).unwrap_or(cmdline.len());
+    let cmdline = cmdline.get(..end).unwrap_or_default();
+    tree::Config {
+        vcpus: count as u64,
+        memory: info.vm.memory,
+        cmdline: core::str::from_utf8(cmdline).unwrap_or(""),
+        initrd: (info.initrd_size != 0).then(|| (layout.initrd, layout.initrd.saturating_add(info.initrd_size))),
+        seed: &info.seed,
+    }
+}
+
+/// Makes the guest's space, with its RAM.
+fn map(info: &VmmInfo) -> Result<(), Error> {
+    let pages = info.vm.memory >> PAGE_SHIFT;
+    create::space(SPACE_SLOT).map_err(|status| Error::Kernel("make the guest's space", status))?;
+    sys::map(vmm_slot::RAM, SPACE_SLOT, RAM_BASE, 0, pages, READ | WRITE | EXEC)
+        .map_err(|status| Error::Kernel("map guest RAM", status))
+}
+
+fn make_vcpu(index: usize) -> Result<(), Error> {
+    let n = index as u64;
+    let (vcpu, page, sched) = (vcpu_slot(index), vmm_slot::VCPU_PAGE + n, vmm_slot::VCPU_SCHED + n);
+    create::vcpu(vcpu, SPACE_SLOT, sched, page, affinity(index))
+        .map_err(|status| Error::Kernel("make a vCPU", status))?;
+    let stack = STACKS.get(index).map_or(0, |stack| stack.0.get() as u64 + STACK as u64);
+    // SAFETY: the entry is made by `vcpu_handler!`; each vCPU has a stack of its own, which nothing else uses.
+    unsafe { sys::vcpu_handler(vcpu, entry_address(), stack, n, (0, 0), 0) }
+        .map_err(|status| Error::Kernel("set up a vCPU's handler", status))
+}
+
+/// The ID registers that the guest sees.
+fn id_registers() -> [u64; 64] {
+    let mut visible = [0; 64];
+    host::id_registers(|index, value| {
+        if let Some(place) = visible.get_mut(index) {
+            *place = idregs::visible(sysreg(3, 0, 0, index as u32 >> 3, index as u32 & 7), value);
+        }
+    });
+    visible
+}
+
+/// Which workarounds the guest need not ask for.
+fn not_affected(id: [u64; 64]) -> NotAffected {
+    let register = |crm: usize, op2: usize| id.get(crm << 3 | op2).copied().unwrap_or(0);
+    idregs::not_affected(register(4, 0), register(4, 1), register(7, 1))
+}

@@ -1,0 +1,164 @@
+//! The handler of a vCPU: entered at each exit of the guest, ends by resuming it.
+//!
+//! ```text
+//!   off (PARK) ──START posted, kick──▶ on (RUN) ──CPU_SUSPEND──▶ WAIT, once ──interrupt, kick──▶ RUN
+//!       ▲                                 └──CPU_OFF──┐
+//!       └─────────────────────────────────────────────┘
+//! ```
+
+use super::page::Page;
+use super::vm::{self, Vcpu, Vm};
+use super::{call, irq, mmio, slow, sysreg};
+use abi::syscall::{RESUME_PARK, RESUME_RUN, RESUME_WAIT};
+use abi::system::exit;
+use abi::vcpu::reason;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use devices::vgic::Posted;
+use rt::sys;
+use vmm::inject::Exception;
+use vmm::syndrome::{class, ec};
+use vmm::{machine, reset};
+
+/// Request in a mailbox: start, with what is in [`Vcpu::start`].
+pub const START: u32 = 0;
+/// Request in a mailbox: console input has come.
+pub const INPUT: u32 = 1;
+/// Request in vCPU 0's mailbox: the clock's alarm was changed.
+pub const ALARM: u32 = 2;
+
+/// The vCPU whose exit is being handled.
+#[derive(Clone, Copy)]
+pub struct Cpu {
+    /// Its number.
+    pub index: usize,
+    /// The page shared with the kernel.
+    pub page: Page,
+    /// Its own state.
+    pub own: &'static Vcpu,
+    /// The VM's state.
+    pub vm: &'static Vm,
+}
+
+impl Cpu {
+    /// Slot of the vCPU.
+    pub fn slot(&self) -> u64 {
+        vm::vcpu_slot(self.index)
+    }
+
+    /// Its bit in a set of vCPUs.
+    pub fn bit(&self) -> u32 {
+        1 << self.index
+    }
+
+    /// What becomes of it at the end of this exit.
+    pub fn set_action(&self, action: u64) {
+        self.own.action.store(action, Relaxed);
+    }
+}
+
+rt::vcpu_handler!(entry, handle);
+
+/// Address of the handler's entry for the kernel.
+pub fn entry_address() -> u64 {
+    entry as *const () as u64
+}
+
+/// One exit of vCPU `index`; gives the action for `VCPU_RESUME`.
+extern "C" fn handle(index: u64) -> u64 {
+    let vm = vm::get();
+    let index = index as usize;
+    let Some(own) = vm.vcpus.get(index) else { return RESUME_PARK };
+    let cpu = &Cpu { index, page: Page::of(index), own, vm };
+    match cpu.page.reason() {
+        reason::SYNC => synchronous(cpu),
+        reason::KICK => kicked(cpu),
+        reason::MAINTENANCE => irq::maintain(cpu),
+        reason::TIMER => timers(cpu),
+        _ => failed(cpu),
+    }
+    match own.action.load(Relaxed) {
+        RESUME_WAIT => {
+            // Whatever ends the wait, the guest runs from then on.
+            own.action.store(RESUME_RUN, Relaxed);
+            RESUME_WAIT
+        }
+        action => action,
+    }
+}
+
+/// A synchronous exception of the guest.
+#[inline]
+fn synchronous(cpu: &Cpu) {
+    let esr = cpu.page.esr();
+    match class(esr) {
+        ec::DATA_ABORT => mmio::data_abort(cpu, esr),
+        ec::SYSREG => sysreg::trapped(cpu, esr),
+        ec::HVC => call::call(cpu),
+        ec::SMC => {
+            cpu.page.skip();
+            call::call(cpu);
+        }
+        ec::INSTRUCTION_ABORT => slow::inject(cpu, Exception::InstructionAbort { far: cpu.page.far() }),
+        // WFE and WFI are hints.
+        ec::WFX => cpu.page.skip(),
+        _ => slow::inject(cpu, Exception::Undefined),
+    }
+}
+
+/// An SError: memory of the machine has failed under the guest.
+#[cold]
+fn failed(cpu: &Cpu) {
+    rt::log!("vmm: vcpu {}: SError, esr={:#x} elr={:#x}", cpu.index, cpu.page.esr(), cpu.page.elr());
+    sys::exit(exit::ERROR)
+}
+
+/// Someone posted to the mailbox.
+fn kicked(cpu: &Cpu) {
+    let posted = cpu.own.mailbox.take();
+    if posted.has_own(START) {
+        start(cpu);
+    }
+    if posted.has_own(INPUT) {
+        mmio::console_input(cpu);
+    }
+    if posted.has_own(ALARM) {
+        mmio::update_alarm(cpu);
+    }
+    irq::receive(cpu, posted);
+}
+
+/// The kernel timer passed: the physical timer's, or the clock's alarm.
+fn timers(cpu: &Cpu) {
+    if cpu.index == 0 {
+        mmio::update_alarm(cpu);
+    } else {
+        sysreg::update_timer(cpu);
+    }
+}
+
+/// Comes out of reset at the place in [`Vcpu::start`].
+fn start(cpu: &Cpu) {
+    let [entry, x0] = &cpu.own.start;
+    restart(cpu, entry.load(Acquire), x0.load(Acquire));
+    cpu.vm.psci.lock().on(cpu.index as u8);
+}
+
+/// Begins anew at `entry`.
+pub fn restart(cpu: &Cpu, entry: u64, x0: u64) {
+    cpu.page.replace(cpu.slot(), reset::frame(entry, x0), reset::state());
+    cpu.set_action(RESUME_RUN);
+}
+
+/// Has vCPU `target` start at `entry`. It is off.
+pub fn post_start(vm: &Vm, target: usize, entry: u64, x0: u64) {
+    let Some(vcpu) = vm.vcpus.get(target) else { return };
+    let [place_entry, place_x0] = &vcpu.start;
+    place_entry.store(entry, Release);
+    place_x0.store(x0, Release);
+    irq::post(&vcpu.mailbox, target, Posted::own(START));
+}
+
+/// MPIDR affinity of a vCPU.
+pub fn affinity(index: usize) -> u64 {
+    machine::affinity(index as u64)
+}

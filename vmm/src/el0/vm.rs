@@ -1,0 +1,102 @@
+//! The state of the VM that all handlers share.
+#![allow(unsafe_code, reason = "a static that is set once")]
+
+use super::memory::Memory;
+use super::serial::Serial;
+use abi::syscall::RESUME_PARK;
+use abi::system::{MAX_VCPUS, vmm_slot};
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::sync::atomic::AtomicU64;
+use devices::pl031::Pl031;
+use devices::psci::Psci;
+use devices::vgic::{Dist, Mailbox, Redist};
+use rt::lock::SpinLock;
+use vmm::ptimer::PTimer;
+
+/// Slot of the guest's Space.
+pub const SPACE_SLOT: u64 = vmm_slot::FREE;
+
+/// Slot of vCPU `index`.
+pub const fn vcpu_slot(index: usize) -> u64 {
+    vmm_slot::FREE + 1 + index as u64
+}
+
+/// What belongs to one vCPU. Its own handler uses it; others post to the mailbox.
+pub struct Vcpu {
+    /// SGIs, PPIs, list registers. Others lock it only to access this vCPU's redistributor frame.
+    pub redist: SpinLock<Redist>,
+    /// What others want of this vCPU.
+    pub mailbox: Mailbox,
+    /// Action for `VCPU_RESUME`: whether it runs.
+    pub action: AtomicU64,
+    /// Where to start ([`super::vcpu::START`]): entry and x0.
+    pub start: [AtomicU64; 2],
+    /// The physical timer.
+    pub ptimer: SpinLock<PTimer>,
+    /// Debug registers, which hold what is written and do nothing.
+    pub debug: SpinLock<[u64; DEBUG_REGISTERS]>,
+}
+
+/// Breakpoint and watchpoint registers: CRm << 2 | (op2 - 4).
+pub const DEBUG_REGISTERS: usize = 64;
+
+/// The VM.
+pub struct Vm {
+    /// vCPUs in use.
+    pub count: usize,
+    /// Their state.
+    pub vcpus: [Vcpu; MAX_VCPUS],
+    /// SPIs.
+    pub dist: SpinLock<Dist>,
+    /// Console.
+    pub serial: Serial,
+    /// Clock.
+    pub rtc: SpinLock<Pl031>,
+    /// Power control.
+    pub psci: SpinLock<Psci>,
+    /// Counter ticks per second.
+    pub cntfrq: u64,
+    /// Guest RAM.
+    pub memory: Memory,
+    /// ID registers as the guest sees them, by CRm << 3 | op2.
+    pub id: [u64; 64],
+}
+
+impl Vcpu {
+    /// A vCPU that is off.
+    pub fn new(index: usize, count: usize, lr_count: u64) -> Self {
+        Self {
+            redist: SpinLock::new(Redist::new(index as u8, count as u8, lr_count as u8)),
+            mailbox: Mailbox::new(),
+            action: AtomicU64::new(RESUME_PARK),
+            start: [const { AtomicU64::new(0) }; 2],
+            ptimer: SpinLock::new(PTimer::new()),
+            debug: SpinLock::new([0; DEBUG_REGISTERS]),
+        }
+    }
+}
+
+/// Memory for the one [`Vm`].
+struct Place(UnsafeCell<MaybeUninit<Vm>>);
+
+// SAFETY: written once by `set`, before a second thread exists; read-only from then on (`Vm` is `Sync`).
+unsafe impl Sync for Place {}
+
+static PLACE: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
+
+/// Makes `vm` the VM of this domain.
+///
+/// # Safety
+/// Called once, before any handler is set up and before [`get`].
+pub unsafe fn set(vm: Vm) -> &'static Vm {
+    // SAFETY: nobody else uses the place yet, says the caller.
+    unsafe { (*PLACE.0.get()).write(vm) }
+}
+
+/// The VM.
+#[inline]
+pub fn get() -> &'static Vm {
+    // SAFETY: only handlers and the input loop call this, which exist only after `set`.
+    unsafe { (*PLACE.0.get()).assume_init_ref() }
+}
