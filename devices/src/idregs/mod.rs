@@ -1,7 +1,16 @@
 //! What a guest may know of its CPU.
 //!
 //! The one table ([`TABLE`]) that says for each field of the ID registers whether the guest sees it. The rule: what is
-//! visible works (the kernel enables it, untrapped where it can be); all else reads as not implemented.
+//! visible works (it needs no EL2 control, or the kernel enables it, and its state is switched with the vCPU); all else
+//! reads as not implemented, so does each field that the table does not name. The kernel relies on no answer given here:
+//! what is hidden traps or is harmless.
+
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use table::TABLE;
 
 use crate::psci::NotAffected;
 
@@ -13,7 +22,8 @@ pub const fn sysreg(op0: u32, op1: u32, crn: u32, crm: u32, op2: u32) -> SysReg 
     op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
 }
 
-/// Encoding of the register of a trapped MSR, MRS or system instruction, from ESR_EL2.ISS (EC 0x18; Arm ARM D24.2.40).
+/// Encoding of the register of a trapped MSR, MRS or system instruction, from ESR_EL2.ISS (EC 0x18; Arm ARM, "ISS
+/// encoding for an exception from MSR, MRS, or System instruction execution").
 pub const fn from_iss(iss: u64) -> SysReg {
     let iss = iss as u32;
     sysreg(iss >> 20 & 3, iss >> 14 & 7, iss >> 10 & 15, iss >> 1 & 15, iss >> 17 & 7)
@@ -25,15 +35,65 @@ pub const fn is_id(reg: SysReg) -> bool {
     reg & !0x7f == sysreg(3, 0, 0, 0, 0) && crm >= 1 && crm <= 7
 }
 
+/// What becomes of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The guest sees what the host has.
+    Pass,
+    /// The guest sees the host's value, but at most this one (unsigned fields).
+    AtMost(u64),
+    /// The guest sees 0: not implemented.
+    Hide,
+}
+
+/// A field of an ID register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// Its register.
+    pub register: SysReg,
+    /// Its name in the Arm ARM.
+    pub name: &'static str,
+    /// Lowest bit.
+    pub lsb: u32,
+    /// Number of bits.
+    pub width: u32,
+    /// What becomes of it.
+    pub policy: Policy,
+    /// Why.
+    pub reason: &'static str,
+}
+
+impl Feature {
+    /// The field as the guest sees it, in its place.
+    const fn visible(&self, host: u64) -> u64 {
+        let mask = u64::MAX >> (64 - self.width);
+        let field = host >> self.lsb & mask;
+        let shown = match self.policy {
+            Policy::Pass => field,
+            Policy::AtMost(max) if field > max => max,
+            Policy::AtMost(_) => field,
+            Policy::Hide => 0,
+        };
+        shown << self.lsb
+    }
+}
+
 /// What the guest reads from ID register `reg` where the host's has `host`. Registers of the ID space that are not in
 /// the table are 0.
 pub fn visible(reg: SysReg, host: u64) -> u64 {
-    let _ = (reg, host);
-    0
+    let fields = TABLE.iter().filter(|f| f.register == reg);
+    fields.fold(0, |value, field| value | field.visible(host))
 }
 
-/// Which workarounds a CPU with these ID registers does not need.
-pub fn not_affected(pfr0: u64, pfr1: u64, mmfr1: u64) -> NotAffected {
-    let _ = (pfr0, pfr1, mmfr1);
-    NotAffected::default()
+/// Name of an ID register of the table.
+pub fn name(reg: SysReg) -> Option<&'static str> {
+    table::NAMES.iter().find(|(r, _)| *r == reg).map(|(_, name)| *name)
+}
+
+/// Which workarounds a CPU with these (host's) registers does not need: ID_AA64PFR0_EL1.CSV2 ≥ 1 says so for Spectre v2,
+/// CSV2 ≥ 3 or ID_AA64MMFR1_EL1.ECBHB for Spectre BHB. Spectre v4 is the guest's own affair (PSTATE.SSBS): no word of the
+/// firmware.
+pub fn not_affected(pfr0: u64, mmfr1: u64) -> NotAffected {
+    let csv2 = pfr0 >> 56 & 0xf;
+    NotAffected { workaround_1: csv2 >= 1, workaround_2: false, workaround_3: csv2 >= 3 || mmfr1 >> 60 != 0 }
 }
