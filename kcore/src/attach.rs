@@ -49,16 +49,8 @@ impl AttachmentTable {
     /// An empty table.
     #[must_use]
     pub const fn new() -> Self {
-        const FREE: Attachment = Attachment {
-            space: 0,
-            ipa: 0,
-            next: 0,
-            prev: 0,
-            first: 0,
-            pages: 0,
-            rights: 0,
-            done: 0,
-        };
+        const FREE: Attachment =
+            Attachment { space: 0, ipa: 0, next: 0, prev: 0, first: 0, pages: 0, rights: 0, done: 0 };
         Self([FREE; MAX])
     }
 
@@ -81,9 +73,7 @@ impl AttachmentTable {
     /// The attachment to `space` that starts at `ipa`.
     #[must_use]
     pub fn find(&self, space: u64, ipa: u64) -> Option<usize> {
-        self.iter()
-            .find(|(_, a)| a.space == space && a.ipa == ipa)
-            .map(|(index, _)| index)
+        self.iter().find(|(_, a)| a.space == space && a.ipa == ipa).map(|(index, _)| index)
     }
 
     /// Whether no slot is free.
@@ -96,8 +86,7 @@ impl AttachmentTable {
     #[must_use]
     pub fn overlaps(&self, space: u64, ipa: u64, pages: u64) -> bool {
         let end = ipa.saturating_add(pages.saturating_mul(PAGE_SIZE));
-        self.iter()
-            .any(|(_, a)| a.space == space && a.ipa < end && ipa < a.end())
+        self.iter().any(|(_, a)| a.space == space && a.ipa < end && ipa < a.end())
     }
 
     /// Whether [`Self::extend_or_insert`] of `new` would be [`Status::Full`].
@@ -116,26 +105,12 @@ impl AttachmentTable {
         if new.space == 0 || new.pages == 0 || new.end() > 1 << abi::IPA_BITS {
             return Err(Status::BadArg);
         }
-        if let Some((index, a)) = self
-            .0
-            .iter_mut()
-            .enumerate()
-            .find(|(_, a)| continues(a, &new))
-        {
+        if let Some((index, a)) = self.0.iter_mut().enumerate().find(|(_, a)| continues(a, &new)) {
             a.pages += new.pages;
             return Ok((index, false));
         }
-        let (index, slot) = self
-            .0
-            .iter_mut()
-            .enumerate()
-            .find(|(_, a)| a.space == 0)
-            .ok_or(Status::Full)?;
-        *slot = Attachment {
-            next: 0,
-            prev: 0,
-            ..new
-        };
+        let (index, slot) = self.0.iter_mut().enumerate().find(|(_, a)| a.space == 0).ok_or(Status::Full)?;
+        *slot = Attachment { next: 0, prev: 0, ..new };
         Ok((index, true))
     }
 

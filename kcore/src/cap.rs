@@ -74,11 +74,7 @@ impl CapWord {
     #[inline]
     pub const fn check(self, kind: Kind, rights: u64) -> Result<u64, Status> {
         let want = (rights & rights::ALL) << 4;
-        if self.0 & (0xf | want) == kind as u64 | want {
-            Ok(self.addr())
-        } else {
-            Err(self.refusal(kind))
-        }
+        if self.0 & (0xf | want) == kind as u64 | want { Ok(self.addr()) } else { Err(self.refusal(kind)) }
     }
 
     #[cold]

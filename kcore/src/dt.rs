@@ -31,11 +31,7 @@ impl<'a> Fdt<'a> {
             return None;
         }
         // Version 16 has no size of the structure block.
-        let size = if field(5)? >= 17 {
-            field(9)?
-        } else {
-            field(1)?.checked_sub(field(2)?)?
-        };
+        let size = if field(5)? >= 17 { field(9)? } else { field(1)?.checked_sub(field(2)?)? };
         Some(Self {
             structure: block(field(2)?, size)?,
             strings: block(field(3)?, field(8)?)?,
@@ -52,27 +48,18 @@ impl<'a> Fdt<'a> {
     /// All nodes, parents before children.
     #[must_use]
     pub fn nodes(&self) -> Nodes<'a> {
-        Nodes {
-            fdt: *self,
-            at: 0,
-            depth: 0,
-            cells: [(2, 1); MAX_DEPTH],
-        }
+        Nodes { fdt: *self, at: 0, depth: 0, cells: [(2, 1); MAX_DEPTH] }
     }
 
     /// Nodes that are compatible with `name` and not disabled.
     pub fn compatible(&self, name: &'a str) -> impl Iterator<Item = Node<'a>> + use<'a> {
-        self.nodes()
-            .filter(move |node| node.is_okay() && node.is_compatible(name))
+        self.nodes().filter(move |node| node.is_okay() && node.is_compatible(name))
     }
 
     /// RAM: (address, bytes).
     pub fn memory(&self) -> impl Iterator<Item = (u64, u64)> + use<'a> {
         let is_memory = |node: &Node| node.depth == 1 && node.str("device_type") == Some("memory");
-        self.nodes()
-            .filter(is_memory)
-            .filter(Node::is_okay)
-            .flat_map(|node| node.reg())
+        self.nodes().filter(is_memory).filter(Node::is_okay).flat_map(|node| node.reg())
     }
 
     /// RAM that is not free, by /memreserve/ and by the children of /reserved-memory: (address, bytes).
@@ -83,11 +70,7 @@ impl<'a> Fdt<'a> {
         });
         let mut inside = false;
         let children = self.nodes().filter(move |node| {
-            inside = if node.depth == 1 {
-                node.name == "reserved-memory"
-            } else {
-                inside
-            };
+            inside = if node.depth == 1 { node.name == "reserved-memory" } else { inside };
             inside && node.depth == 2
         });
         entries.chain(children.flat_map(|node| node.reg()))
@@ -96,9 +79,7 @@ impl<'a> Fdt<'a> {
     /// MPIDR affinity of each core that is not disabled.
     pub fn cpus(&self) -> impl Iterator<Item = u64> + use<'a> {
         let is_cpu = |node: &Node| node.str("device_type") == Some("cpu") && node.is_okay();
-        self.nodes()
-            .filter(is_cpu)
-            .filter_map(|node| Some(node.reg().next()?.0))
+        self.nodes().filter(is_cpu).filter_map(|node| Some(node.reg().next()?.0))
     }
 }
 
@@ -132,13 +113,7 @@ impl<'a> Iterator for Nodes<'a> {
 impl<'a> Nodes<'a> {
     fn enter(&mut self, name: &'a str) -> Option<Node<'a>> {
         let cells = *self.cells.get(self.depth)?;
-        let node = Node {
-            name,
-            depth: self.depth,
-            fdt: self.fdt,
-            body: self.at,
-            cells,
-        };
+        let node = Node { name, depth: self.depth, fdt: self.fdt, body: self.at, cells };
         self.depth += 1;
         let inner = |name, default| node.u32(name).unwrap_or(default);
         if let Some(cells) = self.cells.get_mut(self.depth) {
@@ -179,17 +154,13 @@ impl<'a> Node<'a> {
     /// Value of a property that is one cell.
     #[must_use]
     pub fn u32(&self, name: &str) -> Option<u32> {
-        self.prop(name)
-            .filter(|value| value.len() == 4)
-            .and_then(|value| be32(value, 0))
+        self.prop(name).filter(|value| value.len() == 4).and_then(|value| be32(value, 0))
     }
 
     /// Value of a property that is one or two cells.
     #[must_use]
     pub fn u64(&self, name: &str) -> Option<u64> {
-        self.prop(name)
-            .filter(|value| value.len() <= 8)
-            .and_then(number)
+        self.prop(name).filter(|value| value.len() <= 8).and_then(number)
     }
 
     /// Value of a property that is a string.
@@ -202,24 +173,19 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn is_compatible(&self, name: &str) -> bool {
         let list = self.prop("compatible").unwrap_or_default();
-        list.split(|&byte| byte == 0)
-            .any(|entry| entry == name.as_bytes())
+        list.split(|&byte| byte == 0).any(|entry| entry == name.as_bytes())
     }
 
     /// Whether `status` is "okay" or not there.
     #[must_use]
     pub fn is_okay(&self) -> bool {
-        self.prop("status")
-            .is_none_or(|status| matches!(status, b"okay\0" | b"ok\0"))
+        self.prop("status").is_none_or(|status| matches!(status, b"okay\0" | b"ok\0"))
     }
 
     /// `reg`: (address, bytes), by the parent's cells; 0 bytes where it has no size cells.
     pub fn reg(&self) -> impl Iterator<Item = (u64, u64)> + use<'a> {
         let (address, size) = (self.cells.0 as usize & 3, self.cells.1 as usize & 3);
-        let entries = self
-            .prop("reg")
-            .unwrap_or_default()
-            .chunks_exact((address + size).max(1) * 4);
+        let entries = self.prop("reg").unwrap_or_default().chunks_exact((address + size).max(1) * 4);
         entries.filter_map(move |entry| {
             let (address, size) = entry.split_at_checked(address * 4)?;
             Some((number(address)?, number(size)?))
@@ -268,17 +234,11 @@ const fn aligned(at: usize) -> usize {
 }
 
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|chunk| u32::from_be_bytes(*chunk))
+    bytes.get(at..)?.first_chunk().map(|chunk| u32::from_be_bytes(*chunk))
 }
 
 fn be64(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|chunk| u64::from_be_bytes(*chunk))
+    bytes.get(at..)?.first_chunk().map(|chunk| u64::from_be_bytes(*chunk))
 }
 
 /// A number of 0, 1 or 2 cells.

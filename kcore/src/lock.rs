@@ -35,23 +35,13 @@ impl<T, S: Spin> TicketLock<T, S> {
     /// A free lock.
     #[cfg(not(loom))]
     pub const fn new(data: T) -> Self {
-        Self {
-            next: AtomicU32::new(0),
-            owner: AtomicU32::new(0),
-            data: UnsafeCell::new(data),
-            spin: PhantomData,
-        }
+        Self { next: AtomicU32::new(0), owner: AtomicU32::new(0), data: UnsafeCell::new(data), spin: PhantomData }
     }
 
     /// A free lock.
     #[cfg(loom)]
     pub fn new(data: T) -> Self {
-        Self {
-            next: AtomicU32::new(0),
-            owner: AtomicU32::new(0),
-            data: UnsafeCell::new(data),
-            spin: PhantomData,
-        }
+        Self { next: AtomicU32::new(0), owner: AtomicU32::new(0), data: UnsafeCell::new(data), spin: PhantomData }
     }
 
     /// Takes the lock; waits its turn.
@@ -92,9 +82,7 @@ impl<T, S: Spin> Drop for Guard<'_, T, S> {
     fn drop(&mut self) {
         // Only the holder writes `owner`. Release: the next holder sees what this one wrote.
         let ticket = self.lock.owner.load(Ordering::Relaxed);
-        self.lock
-            .owner
-            .store(ticket.wrapping_add(1), Ordering::Release);
+        self.lock.owner.store(ticket.wrapping_add(1), Ordering::Release);
         S::wake();
     }
 }

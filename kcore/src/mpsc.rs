@@ -45,10 +45,7 @@ impl WakeStack {
         loop {
             wakes.link(id).store(head, Ordering::Relaxed);
             // Release: the link is visible before the head that leads to it.
-            match self
-                .0
-                .compare_exchange_weak(head, id, Ordering::Release, Ordering::Relaxed)
-            {
+            match self.0.compare_exchange_weak(head, id, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return head == 0,
                 Err(now) => head = now,
             }
@@ -58,11 +55,7 @@ impl WakeStack {
     /// Takes all that is there, the youngest first. The result must be drained.
     pub fn take_all(&self) -> Taken {
         // An SGI without a push is rare, but the look must be cheap: no store to a line that others write.
-        if self.0.load(Ordering::Relaxed) == 0 {
-            Taken(0)
-        } else {
-            Taken(self.0.swap(0, Ordering::Acquire))
-        }
+        if self.0.load(Ordering::Relaxed) == 0 { Taken(0) } else { Taken(self.0.swap(0, Ordering::Acquire)) }
     }
 }
 

@@ -44,12 +44,9 @@ impl NotifyWord {
             return false;
         }
         let mut old = self.0.load(Ordering::Relaxed);
-        while let Err(now) = self.0.compare_exchange_weak(
-            old,
-            (old | bits) & !WAITING,
-            Ordering::AcqRel,
-            Ordering::Relaxed,
-        ) {
+        while let Err(now) =
+            self.0.compare_exchange_weak(old, (old | bits) & !WAITING, Ordering::AcqRel, Ordering::Relaxed)
+        {
             old = now;
         }
         old & WAITING != 0
@@ -66,17 +63,10 @@ impl NotifyWord {
     /// # Errors
     /// The bits, taken, if there were any: do not block. 0: another waits already.
     pub fn begin_wait(&self) -> Result<(), u64> {
-        let Err(old) = self
-            .0
-            .compare_exchange(0, WAITING, Ordering::AcqRel, Ordering::Acquire)
-        else {
+        let Err(old) = self.0.compare_exchange(0, WAITING, Ordering::AcqRel, Ordering::Acquire) else {
             return Ok(());
         };
-        if old & WAITING != 0 {
-            Err(0)
-        } else {
-            Err(self.finish_wait())
-        }
+        if old & WAITING != 0 { Err(0) } else { Err(self.finish_wait()) }
     }
 
     /// Ends a wait by time-out or destruction. True: the caller took WAITING away and wakes the waiter, without bits.

@@ -21,11 +21,7 @@ impl Pool {
     /// An empty pool.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            head: 0,
-            free: 0,
-            total: 0,
-        }
+        Self { head: 0, free: 0, total: 0 }
     }
 
     /// Pages that are free.

@@ -141,11 +141,7 @@ const fn fits(base: u64, pages: u64, bits: u32) -> bool {
 }
 
 fn walk_tables(mem: &impl TableMemory, root: u64, ipa: u64) -> Walk {
-    let mut walk = Walk {
-        tables: [0, root, 0, 0],
-        level: 1,
-        desc: mem.read(root, index(ipa, 1)),
-    };
+    let mut walk = Walk { tables: [0, root, 0, 0], level: 1, desc: mem.read(root, index(ipa, 1)) };
     while is_table(walk.level, walk.desc) {
         walk.push(walk.desc & ADDR);
         walk.desc = mem.read(walk.table(walk.level), index(ipa, walk.level));
@@ -160,29 +156,14 @@ pub fn walk(mem: &impl TableMemory, root: u64, ipa: u64) -> Option<Mapping> {
     }
     let Walk { level, desc, .. } = walk_tables(mem, root, ipa);
     let pa = desc & ADDR | ipa & (size(level) - 1);
-    is_valid(desc).then(|| Mapping {
-        pa,
-        attr: Attr::of(desc),
-        level,
-    })
+    is_valid(desc).then(|| Mapping { pa, attr: Attr::of(desc), level })
 }
 
 /// Maps `pages` pages from `ipa` to those from `pa`, in the largest blocks that fit. What is mapped stays so, whatever
 /// the stop.
-pub fn map(
-    mem: &mut impl TableMemory,
-    root: u64,
-    ipa: u64,
-    pa: u64,
-    pages: u64,
-    attr: Attr,
-    budget: u32,
-) -> Progress {
+pub fn map(mem: &mut impl TableMemory, root: u64, ipa: u64, pa: u64, pages: u64, attr: Attr, budget: u32) -> Progress {
     if !fits(ipa, pages, IPA_BITS) || !fits(pa, pages, 48) {
-        return Progress {
-            done_pages: 0,
-            stop: Stop::BadArg,
-        };
+        return Progress { done_pages: 0, stop: Stop::BadArg };
     }
     let mut range = Range { ipa, pages, budget };
     let mut stop = Stop::Done;
@@ -190,25 +171,14 @@ pub fn map(
         stop = if range.budget == 0 {
             Stop::Budget
         } else {
-            map_run(mem, root, &mut range, pa.wrapping_sub(ipa), attr)
-                .err()
-                .unwrap_or(Stop::Done)
+            map_run(mem, root, &mut range, pa.wrapping_sub(ipa), attr).err().unwrap_or(Stop::Done)
         };
     }
-    Progress {
-        done_pages: pages - range.pages,
-        stop,
-    }
+    Progress { done_pages: pages - range.pages, stop }
 }
 
 /// Maps a run of entries of one table. `delta`: physical address − IPA.
-fn map_run(
-    mem: &mut impl TableMemory,
-    root: u64,
-    range: &mut Range,
-    delta: u64,
-    attr: Attr,
-) -> Result<(), Stop> {
+fn map_run(mem: &mut impl TableMemory, root: u64, range: &mut Range, delta: u64, attr: Attr) -> Result<(), Stop> {
     let fits = |range: &Range, level| range.covers(level) && delta & (size(level) - 1) == 0;
     let mut walk = walk_tables(mem, root, range.ipa);
     if is_valid(walk.desc) {
@@ -222,11 +192,7 @@ fn map_run(
         if range.budget == 0 || !fits(range, level) || is_valid(mem.read(walk.table(level), i)) {
             break;
         }
-        mem.write(
-            walk.table(level),
-            i,
-            leaf(level, range.ipa.wrapping_add(delta), attr),
-        );
+        mem.write(walk.table(level), i, leaf(level, range.ipa.wrapping_add(delta), attr));
         range.skip(level);
         range.spend();
         used += 1;
@@ -241,11 +207,7 @@ fn add_table(mem: &mut impl TableMemory, walk: &mut Walk, ipa: u64) -> Result<()
         prune(mem, walk, ipa, 0);
         return Err(Stop::NoMemory);
     };
-    mem.write(
-        walk.table(walk.level),
-        index(ipa, walk.level),
-        table(page, 0),
-    );
+    mem.write(walk.table(walk.level), index(ipa, walk.level), table(page, 0));
     recount(mem, walk, walk.level, ipa, COUNT_ONE);
     walk.push(page);
     Ok(())
@@ -255,24 +217,15 @@ fn add_table(mem: &mut impl TableMemory, walk: &mut Walk, ipa: u64) -> Result<()
 /// `NoMemory`: a block is unmapped in part, and there is no page for the table that replaces it.
 pub fn unmap(mem: &mut impl TableMemory, root: u64, ipa: u64, pages: u64, budget: u32) -> Progress {
     if !fits(ipa, pages, IPA_BITS) {
-        return Progress {
-            done_pages: 0,
-            stop: Stop::BadArg,
-        };
+        return Progress { done_pages: 0, stop: Stop::BadArg };
     }
     let mut range = Range { ipa, pages, budget };
     let mut stop = Stop::Done;
     while range.pages > 0 && stop == Stop::Done {
-        stop = if range.budget == 0 {
-            Stop::Budget
-        } else {
-            unmap_run(mem, root, &mut range).err().unwrap_or(Stop::Done)
-        };
+        stop =
+            if range.budget == 0 { Stop::Budget } else { unmap_run(mem, root, &mut range).err().unwrap_or(Stop::Done) };
     }
-    Progress {
-        done_pages: pages - range.pages,
-        stop,
-    }
+    Progress { done_pages: pages - range.pages, stop }
 }
 
 /// Unmaps a run of entries of one table, flushes, and frees the table if it is empty.
@@ -299,13 +252,7 @@ fn unmap_run(mem: &mut impl TableMemory, root: u64, range: &mut Range) -> Result
         range.skip(level);
         range.spend();
     }
-    recount(
-        mem,
-        &walk,
-        level,
-        start,
-        COUNT_ONE.wrapping_mul(cleared).wrapping_neg(),
-    );
+    recount(mem, &walk, level, start, COUNT_ONE.wrapping_mul(cleared).wrapping_neg());
     match cleared {
         0 => prune(mem, &walk, start, 0),
         _ => prune(mem, &walk, last, cleared),

@@ -58,11 +58,7 @@ impl List {
 
     /// Inserts `id` after `before`, which is on this list, or at the front if `before` is 0.
     pub fn insert_after(&mut self, links: &mut impl Links, before: u64, id: u64) {
-        let after = if before == 0 {
-            self.head
-        } else {
-            links.next(before)
-        };
+        let after = if before == 0 { self.head } else { links.next(before) };
         links.set_prev(id, before);
         links.set_next(id, after);
         self.join(links, before, id);
@@ -115,10 +111,7 @@ impl RunQueue {
     /// An empty queue.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            bitmap: 0,
-            queues: [List::new(); 32],
-        }
+        Self { bitmap: 0, queues: [List::new(); 32] }
     }
 
     /// Whether nothing is ready.

@@ -25,21 +25,12 @@ pub const fn decide(now: u64, slice_end: u64, prio: u32, highest: Option<u32>) -
 /// What is left of a slice when its owner stops at `now`; a whole one, `slice`, if it is used up.
 #[must_use]
 pub const fn left(now: u64, slice_end: u64, slice: u64) -> u64 {
-    if now < slice_end {
-        slice_end - now
-    } else {
-        slice
-    }
+    if now < slice_end { slice_end - now } else { slice }
 }
 
 /// When the core must look again: the first timer, or the end of the slice if an equal is ready.
 #[must_use]
-pub fn next_event(
-    slice_end: u64,
-    prio: u32,
-    highest: Option<u32>,
-    timer: Option<u64>,
-) -> Option<u64> {
+pub fn next_event(slice_end: u64, prio: u32, highest: Option<u32>, timer: Option<u64>) -> Option<u64> {
     let slice = (highest == Some(prio)).then_some(slice_end);
     timer.into_iter().chain(slice).min()
 }

@@ -79,10 +79,6 @@ pub const fn guest_ich_hcr(raw: u64) -> u64 {
 #[inline]
 #[must_use]
 pub const fn guest_dirty(raw: u64, lr_count: usize) -> u64 {
-    let count = if lr_count < MAX_LRS {
-        lr_count
-    } else {
-        MAX_LRS
-    };
+    let count = if lr_count < MAX_LRS { lr_count } else { MAX_LRS };
     raw & ((1 << count) - 1) & !1
 }

@@ -13,11 +13,7 @@ impl VmidBitmap {
 
     /// A free VMID, 1..=255; None if there is none.
     pub fn alloc(&mut self) -> Option<u16> {
-        let (n, word) = self
-            .0
-            .iter_mut()
-            .enumerate()
-            .find(|(_, word)| **word != u64::MAX)?;
+        let (n, word) = self.0.iter_mut().enumerate().find(|(_, word)| **word != u64::MAX)?;
         let bit = word.trailing_ones();
         *word |= 1u64.checked_shl(bit)?;
         Some(n as u16 * 64 + bit as u16)

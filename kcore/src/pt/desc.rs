@@ -48,11 +48,7 @@ impl Attr {
     }
 
     const fn bits(self) -> u64 {
-        let memory = if self.device {
-            MEMATTR_DEVICE
-        } else {
-            MEMATTR_NORMAL | SH_INNER
-        };
+        let memory = if self.device { MEMATTR_DEVICE } else { MEMATTR_NORMAL | SH_INNER };
         let read = if self.read { S2AP_READ } else { 0 };
         let write = if self.write { S2AP_WRITE } else { 0 };
         let xn = if self.exec && !self.device { 0 } else { XN };
@@ -101,10 +97,7 @@ pub const fn is_leaf(level: u32, desc: u64) -> bool {
 /// differ in size, output address or memory type; permissions, the access flag and ignored bits may differ.
 #[must_use]
 pub const fn bbm_required(level: u32, old: u64, new: u64) -> bool {
-    let free = if is_table(level, old) && is_table(level, new) {
-        COUNT
-    } else {
-        S2AP_READ | S2AP_WRITE | XN | AF | SOFTWARE
-    };
+    let free =
+        if is_table(level, old) && is_table(level, new) { COUNT } else { S2AP_READ | S2AP_WRITE | XN | AF | SOFTWARE };
     is_valid(old) && is_valid(new) && (old ^ new) & !free != 0
 }
