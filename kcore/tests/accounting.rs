@@ -1,0 +1,202 @@
+//! Pools, VMIDs, attachments, time slices, and the words without other cores.
+#![cfg(not(loom))]
+#![allow(unexpected_cfgs, reason = "cfg(loom) is set by RUSTFLAGS")]
+
+use abi::syscall::Status;
+use kcore::attach::{Attachment, AttachmentTable, HEADER, MAX};
+use kcore::notify::NotifyWord;
+use kcore::pool::{FirstWord, Pool};
+use kcore::sched::{Decision, decide, left, next_event};
+use kcore::vmid::VmidBitmap;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Default)]
+struct Words(BTreeMap<u64, u64>);
+
+impl FirstWord for Words {
+    fn read(&self, page: u64) -> u64 {
+        self.0[&page]
+    }
+    fn write(&mut self, page: u64, word: u64) {
+        self.0.insert(page, word);
+    }
+}
+
+#[test]
+fn test_pool_take_all_returns_each_page_once_and_zeroed() {
+    let (mut pool, mut words) = (Pool::new(), Words::default());
+    (1..=5).for_each(|n| pool.add(&mut words, n << 12));
+
+    let taken: BTreeSet<u64> = std::iter::from_fn(|| pool.take(&mut words)).collect();
+
+    assert_eq!(taken, (1..=5).map(|n| n << 12).collect());
+    assert!(taken.iter().all(|page| words.read(*page) == 0));
+    assert_eq!((pool.free(), pool.total()), (0, 5));
+}
+
+#[test]
+fn test_vmid_alloc_gives_255_different_and_none_is_zero() {
+    let mut vmids = VmidBitmap::new();
+
+    let given: BTreeSet<u16> = std::iter::from_fn(|| vmids.alloc()).collect();
+
+    assert_eq!(given, (1..=255).collect());
+    assert_eq!(vmids.used(), 255);
+}
+
+#[test]
+fn test_vmid_free_makes_it_available_and_zero_never() {
+    let mut vmids = VmidBitmap::new();
+    while vmids.alloc().is_some() {}
+
+    [0, 77, 256, u16::MAX].into_iter().for_each(|vmid| vmids.free(vmid));
+
+    assert_eq!((vmids.alloc(), vmids.alloc()), (Some(77), None));
+}
+
+const SPACE: u64 = 0x5000;
+
+fn attachment(ipa: u64, first: u32, pages: u32) -> Attachment {
+    Attachment { space: SPACE, ipa, first, pages, rights: 3, ..Attachment::default() }
+}
+
+#[test]
+fn test_attachment_table_fits_behind_the_header() {
+    assert!(HEADER + size_of::<AttachmentTable>() <= 4096);
+    assert!(MAX >= 60);
+}
+
+#[test]
+fn test_attach_step_that_continues_is_one_attachment() {
+    let mut table = AttachmentTable::new();
+
+    let first = table.extend_or_insert(attachment(0x10000, 0, 4)).unwrap();
+    let second = table.extend_or_insert(attachment(0x14000, 4, 2)).unwrap();
+
+    assert_eq!((first, second), ((0, true), (0, false)));
+    assert_eq!(table.get(0).unwrap().pages, 6);
+    assert_eq!(table.find(SPACE, 0x10000), Some(0));
+    assert_eq!(table.find(SPACE, 0x14000), None);
+}
+
+#[test]
+fn test_attach_other_rights_or_gap_is_another_attachment() {
+    let mut table = AttachmentTable::new();
+    table.extend_or_insert(attachment(0x10000, 0, 4)).unwrap();
+
+    let gap = table.extend_or_insert(attachment(0x14000, 5, 1)).unwrap();
+    let rights = table.extend_or_insert(Attachment { rights: 1, ..attachment(0x14000, 4, 1) }).unwrap();
+
+    assert_eq!((gap, rights), ((1, true), (2, true)));
+}
+
+#[test]
+fn test_attach_full_table_returns_full_but_still_extends() {
+    let mut table = AttachmentTable::new();
+    for n in 0..MAX as u32 {
+        table.extend_or_insert(attachment(u64::from(n) << 20, n * 10, 1)).unwrap();
+    }
+    let [continues, new] = [attachment(0x1000, 1, 1), attachment(0x5000, 7, 1)];
+
+    assert_eq!((table.is_full_for(&continues), table.is_full_for(&new)), (false, true));
+    assert_eq!(table.extend_or_insert(new), Err(Status::Full));
+    assert_eq!(table.extend_or_insert(continues), Ok((0, false)));
+    table.remove(3);
+    assert_eq!(table.extend_or_insert(new), Ok((3, true)));
+}
+
+#[test]
+fn test_attach_bad_arguments_returns_bad_arg() {
+    let mut table = AttachmentTable::new();
+    let end = 1 << abi::IPA_BITS;
+    let no_space = Attachment { space: 0, ..attachment(0, 0, 1) };
+    for bad in [no_space, attachment(0, 0, 0), attachment(end, 0, 1), attachment(end - 4096, 0, 2)] {
+        assert_eq!(table.extend_or_insert(bad), Err(Status::BadArg));
+    }
+}
+
+#[test]
+fn test_attach_truncate_to_nothing_frees_the_slot() {
+    let mut table = AttachmentTable::new();
+    table.extend_or_insert(attachment(0, 0, 9)).unwrap();
+
+    table.truncate(0, 4);
+    assert_eq!(table.get(0).unwrap().pages, 4);
+    table.truncate(0, 0);
+
+    assert_eq!(table.iter().count(), 0);
+    assert_eq!(table.remove(0), None);
+    assert_eq!(table.remove(usize::MAX), None);
+}
+
+#[test]
+fn test_decide_higher_preempts_equal_rotates_at_the_end_lower_waits() {
+    assert_eq!(decide(0, 10, 5, Some(6)), Decision::Preempt);
+    assert_eq!(decide(9, 10, 5, Some(5)), Decision::Keep);
+    assert_eq!(decide(10, 10, 5, Some(5)), Decision::Rotate);
+    assert_eq!(decide(99, 10, 5, Some(4)), Decision::Keep);
+    assert_eq!(decide(99, 10, 5, None), Decision::Keep);
+}
+
+#[test]
+fn test_slice_left_and_next_event() {
+    assert_eq!((left(3, 10, 100), left(10, 10, 100)), (7, 100));
+    assert_eq!(next_event(10, 5, Some(5), Some(20)), Some(10));
+    assert_eq!(next_event(10, 5, Some(4), Some(20)), Some(20));
+    assert_eq!(next_event(10, 5, None, None), None);
+}
+
+#[test]
+fn test_notify_bits_before_the_wait_are_taken_without_waiting() {
+    let word = NotifyWord::new();
+    assert!(!word.signal(5) && !word.signal(2));
+
+    assert_eq!(word.begin_wait(), Err(7));
+    assert_eq!(word.try_take(), None);
+}
+
+#[test]
+fn test_notify_second_waiter_is_refused() {
+    let word = NotifyWord::new();
+
+    assert_eq!(word.begin_wait(), Ok(()));
+    assert_eq!(word.begin_wait(), Err(0));
+    assert_eq!(word.try_take(), None);
+    assert!(word.signal(1));
+}
+
+#[test]
+fn test_notify_no_bits_wakes_nobody() {
+    let word = NotifyWord::new();
+    word.begin_wait().unwrap();
+
+    assert!(!word.signal(0) && !word.signal(1 << 63));
+    assert!(word.cancel_wait() && !word.cancel_wait());
+}
+
+proptest! {
+    #[test]
+    fn test_pool_any_history_counts_exactly(ops in prop::collection::vec(0..3u8, 0..60)) {
+        let (mut pool, mut words, mut taken, mut total) = (Pool::new(), Words::default(), Vec::new(), 0u32);
+        for op in ops {
+            match op {
+                0 => { total += 1; pool.add(&mut words, u64::from(total) << 12); }
+                1 => taken.extend(pool.take(&mut words)),
+                _ => if let Some(page) = taken.pop() { pool.give(&mut words, page) },
+            }
+            prop_assert_eq!((pool.free(), pool.total()), (total - taken.len() as u32, total));
+        }
+    }
+
+    #[test]
+    fn test_overlaps_equals_page_by_page(a in 0..20u64, n in 1..9u32, b in 0..20u64, m in 1..9u64) {
+        let mut table = AttachmentTable::new();
+        table.extend_or_insert(attachment(a << 12, 0, n)).unwrap();
+
+        let expected = (a..a + u64::from(n)).any(|page| (b..b + m).contains(&page));
+
+        prop_assert_eq!(table.overlaps(SPACE, b << 12, m), expected);
+        prop_assert!(!table.overlaps(SPACE + 4096, b << 12, m));
+    }
+}
