@@ -8,7 +8,7 @@ use abi::vcpu::sys;
 pub struct Features {
     /// FEAT_PAuth: key registers.
     pub pauth: bool,
-    /// AArch32 at EL1: DACR32_EL2, IFSR32_EL2, FPEXC32_EL2.
+    /// AArch32 at EL1: DACR32_EL2, IFSR32_EL2. (FPEXC32_EL2 is without effect while EL1 is AArch64, and traps with FP.)
     pub aarch32: bool,
     /// FEAT_RAS: VDISR_EL2.
     pub ras: bool,
@@ -52,7 +52,6 @@ pub fn save(s: &mut [u64; sys::COUNT], f: Features) {
     if f.aarch32 {
         s[sys::DACR32_EL2] = dacr32_el2::read();
         s[sys::IFSR32_EL2] = ifsr32_el2::read();
-        s[sys::FPEXC32_EL2] = fpexc32_el2::read();
     }
     if f.ras {
         s[sys::DISR_EL1] = vdisr_el2::read();
@@ -70,7 +69,6 @@ pub fn load(s: &[u64; sys::COUNT], f: Features) {
     if f.aarch32 {
         dacr32_el2::write(s[sys::DACR32_EL2]);
         ifsr32_el2::write(s[sys::IFSR32_EL2]);
-        fpexc32_el2::write(s[sys::FPEXC32_EL2]);
     }
     if f.ras {
         vdisr_el2::write(s[sys::DISR_EL1]);
