@@ -240,7 +240,7 @@ pub fn map(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs) -> Result<(u64, bool),
         return Err(Status::BadArg);
     }
     let attr = attributes(a.rights, device)?;
-    if f.attachments.borrow().is_full() {
+    if f.attachments.borrow().is_full_for(&attachment(space, a, 1)) {
         return Err(Status::Full);
     }
     let pa = f.base.get() + a.first * PAGE_SIZE;
@@ -275,16 +275,19 @@ fn attributes(wanted: u64, device: bool) -> Result<Attr, Status> {
     Ok(Attr { read: true, write: has(rights::WRITE), exec: has(rights::EXEC), device })
 }
 
-fn attach(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs, pages: u64) -> Result<(), Status> {
-    let new = Attachment {
+fn attachment(space: Obj<Space>, a: &MapArgs, pages: u64) -> Attachment {
+    Attachment {
         space: space.addr(),
         ipa: a.ipa,
         first: a.first as u32,
         pages: pages as u32,
         rights: a.rights as u32,
         ..Attachment::default()
-    };
-    let (index, fresh) = f.attachments.borrow_mut().extend_or_insert(new)?;
+    }
+}
+
+fn attach(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs, pages: u64) -> Result<(), Status> {
+    let (index, fresh) = f.attachments.borrow_mut().extend_or_insert(attachment(space, a, pages))?;
     if fresh {
         let mut list = space.attachments.get();
         list.push_back(&mut SpaceLinks, f.addr() | index as u64);
