@@ -63,10 +63,17 @@ impl NotifyWord {
     /// # Errors
     /// The bits, taken, if there were any: do not block. 0: another waits already.
     pub fn begin_wait(&self) -> Result<(), u64> {
-        let Err(old) = self.0.compare_exchange(0, WAITING, Ordering::AcqRel, Ordering::Acquire) else {
-            return Ok(());
-        };
-        if old & WAITING != 0 { Err(0) } else { Err(self.finish_wait()) }
+        loop {
+            match self.0.compare_exchange(0, WAITING, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Ok(()),
+                Err(old) if old & WAITING != 0 => return Err(0),
+                // Another thread may have polled the bits away meanwhile: then begin anew.
+                Err(_) => match self.finish_wait() {
+                    0 => {}
+                    bits => return Err(bits),
+                },
+            }
+        }
     }
 
     /// Ends a wait by time-out or destruction. True: the caller took WAITING away and wakes the waiter, without bits.

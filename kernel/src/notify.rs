@@ -58,7 +58,9 @@ fn finish(core: &Core, t: Obj<Thread>, n: Obj<Notification>, status: Status, bit
 pub fn check(core: &Core, t: Obj<Thread>) {
     if t.common.state.get() == RunState::Waiting
         && let Some(n) = t.waits_for.get()
-        && let Some(bits) = n.word.try_take()
+        // The signaller took WAITING away, and another thread may have polled the bits since: then it is set again.
+        && let Err(bits) = n.word.begin_wait()
+        && bits != 0
     {
         finish(core, t, n, Status::Ok, bits);
     }
@@ -70,10 +72,10 @@ pub fn timed_out(core: &Core, t: Obj<Thread>) {
         return;
     }
     if let Some(n) = t.waits_for.get() {
-        if n.word.cancel_wait() {
-            finish(core, t, n, Status::Timeout, 0);
-        } else {
-            check(core, t);
+        n.word.cancel_wait();
+        match n.word.try_take() {
+            Some(bits) => finish(core, t, n, Status::Ok, bits),
+            None => finish(core, t, n, Status::Timeout, 0),
         }
     }
 }
