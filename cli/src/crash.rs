@@ -19,8 +19,10 @@ impl Symbols {
     pub fn load(path: &Path) -> Self {
         let Ok(bytes) = std::fs::read(path) else { return Self::default() };
         let Ok(file) = ElfFile64::<Endianness>::parse(&*bytes) else { return Self::default() };
-        let text = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text || symbol.kind() == SymbolKind::Label);
-        let named = text.filter_map(|symbol| Some((symbol.address(), (symbol.size(), symbol.name().ok()?.to_string()))));
+        let text =
+            file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text || symbol.kind() == SymbolKind::Label);
+        let named =
+            text.filter_map(|symbol| Some((symbol.address(), (symbol.size(), symbol.name().ok()?.to_string()))));
         Self { by_address: named.collect() }
     }
 

@@ -11,14 +11,16 @@ mod console;
 mod crash;
 mod exec;
 mod image;
+mod lines;
 mod machine;
 mod paths;
 mod prepare;
 mod progress;
 mod session;
+mod suite;
 
 use args::{Cli, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -27,7 +29,15 @@ fn main() -> ExitCode {
         Command::Run(args) => command::run::run(args),
         Command::Build(args) => command::build::run(args),
         Command::Check(args) => command::check::run(args),
-        _ => Err(miette::miette!("not there")),
+        Command::Decode(args) => command::decode::run(args),
+        Command::Size => command::size::run(),
+        Command::Doctor(args) => command::doctor::run(args),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "sosia", &mut std::io::stdout());
+            Ok(0)
+        }
+        Command::Test(args) => suite::run(args),
+        Command::Bench(args) => command::bench::run(args),
     };
     match status {
         Ok(status) => status.into(),

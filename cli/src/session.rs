@@ -105,7 +105,10 @@ impl Session {
                 Event::Output(_) => {}
                 Event::Ended(status) => return Ok(status),
                 Event::Deadline => {
-                    return Err(miette!("the machine did not power off in time; the console's end:\n{}", self.tail(20)));
+                    return Err(miette!(
+                        "the machine did not power off in time; the console's end:\n{}",
+                        self.tail(20)
+                    ));
                 }
             }
         }

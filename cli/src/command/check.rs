@@ -17,7 +17,9 @@ pub fn run(args: &CheckArgs) -> Result<u8> {
     let system = System::load(&args.file)?;
     let profile = Profile::load(args.machine.as_deref().or(system.machine.as_deref()).unwrap_or("max"))?;
     let machine = Machine::new(profile, &system)?;
-    prepare::announce();
+    if system.needs_packages() {
+        prepare::announce();
+    }
     let own = system.vms.iter().any(|vm| matches!(vm.kernel, Kernel::Guest(_)));
     let toolchain = if own { toolchain::prepare()? } else { toolchain::Toolchain::Installed };
     let payload = payload(&system, &toolchain, None)?;
@@ -36,13 +38,14 @@ pub fn plan(system: &System, payload: &Payload, machine: &Machine) -> Result<u64
         used += vm.memory + kernel.len() as u64 + initrd;
     }
     if used > machine.memory {
-        return Err(miette!(
-            help = format!("under [machine]: memory = \"{}M\"", used.next_multiple_of(64 << 20) >> 20),
+        let wrong = format!(
             "the system needs {} MiB of memory, and the machine ({}) has {}",
             used.div_ceil(1 << 20),
             machine.profile.name,
             show_size(machine.memory)
-        ));
+        );
+        let right = format!("under [machine]: memory = \"{}M\"", used.next_multiple_of(64 << 20) >> 20);
+        return Err(system.memory_error(wrong, right));
     }
     Ok(used)
 }

@@ -1,5 +1,9 @@
 //! The subcommands.
 
+pub mod bench;
 pub mod build;
 pub mod check;
+pub mod decode;
+pub mod doctor;
 pub mod run;
+pub mod size;

@@ -33,7 +33,11 @@ impl Profile {
     pub fn load(name: &str) -> Result<Self> {
         let path = if name.ends_with(".toml") { PathBuf::from(name) } else { dir().join(format!("{name}.toml")) };
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            miette!(help = format!("there are: {}", names().join(", ")), "no machine profile {}: {error}", path.display())
+            miette!(
+                help = format!("there are: {}", names().join(", ")),
+                "no machine profile {}: {error}",
+                path.display()
+            )
         })?;
         Self::parse(&path, &text)
     }

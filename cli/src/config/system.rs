@@ -28,6 +28,8 @@ pub struct System {
     pub machine_memory: Option<u64>,
     /// Its VMs.
     pub vms: Vec<Vm>,
+    /// Where the file says how much memory the machine has.
+    memory_origin: Option<(Source, Range<usize>)>,
 }
 
 /// A VM, checked.
@@ -142,9 +144,16 @@ fn one() -> Spanned<u64> {
 }
 
 impl System {
+    /// No VM, on a machine with so many cores.
+    pub fn empty(cpus: u64) -> Self {
+        let machine_cpus = Some(cpus);
+        Self { machine: None, machine_cpus, machine_memory: None, vms: Vec::new(), memory_origin: None }
+    }
+
     /// A system of one VM.
+    #[cfg(test)]
     pub fn single(vm: Vm) -> Self {
-        Self { machine: None, machine_cpus: None, machine_memory: None, vms: vec![vm] }
+        Self { vms: vec![vm], ..Self::empty(1) }
     }
 
     /// Reads `systems/NAME.toml`, or a file by its path.
@@ -177,14 +186,16 @@ impl System {
         if let Some(cpus) = machine_cpus {
             check_cores(source, &file.vm, cpus)?;
         }
-        Ok(Self { machine: machine.profile.clone(), machine_cpus, machine_memory, vms })
+        let memory_origin = machine.memory.as_ref().map(|memory| (source.clone(), memory.span()));
+        Ok(Self { machine: machine.profile.clone(), machine_cpus, machine_memory, vms, memory_origin })
     }
 
     /// Puts options of the command line over the first VM.
     pub fn with_options(mut self, options: &VmOptions) -> Result<Self> {
         let Some(vm) = self.vms.first_mut() else { return Ok(self) };
         if let Some(kernel) = &options.kernel {
-            vm.kernel = parse_kernel(kernel, Path::new("")).map_err(|(wrong, right)| miette!(help = right, "{wrong}"))?;
+            vm.kernel =
+                parse_kernel(kernel, Path::new("")).map_err(|(wrong, right)| miette!(help = right, "{wrong}"))?;
             // A kernel of the user's own comes with its own command line and initrd.
             vm.initrd = Initrd::None;
             vm.cmdline = options.append.clone().unwrap_or_default();
@@ -208,11 +219,33 @@ impl System {
 }
 
 fn check_limits(vm: &Vm) -> Result<()> {
-    check_vcpus(vm.vcpus).and_then(|()| check_memory(vm.memory)).map_err(|(wrong, right)| miette!(help = right, "{wrong}"))?;
+    check_vcpus(vm.vcpus)
+        .and_then(|()| check_memory(vm.memory))
+        .map_err(|(wrong, right)| miette!(help = right, "{wrong}"))?;
     if vm.cmdline.len() >= CMDLINE_LEN {
-        return Err(miette!("the kernel command line has {} bytes; there is room for {}", vm.cmdline.len(), CMDLINE_LEN - 1));
+        return Err(miette!(
+            "the kernel command line has {} bytes; there is room for {}",
+            vm.cmdline.len(),
+            CMDLINE_LEN - 1
+        ));
     }
     Ok(())
+}
+
+impl System {
+    /// An error of the machine's memory.
+    pub fn memory_error(&self, wrong: String, right: String) -> Report {
+        match &self.memory_origin {
+            Some((source, span)) => source.error(span.clone(), wrong, right).into(),
+            None => miette!(help = right, "{wrong}"),
+        }
+    }
+
+    /// Whether something of Debian's is part of it.
+    pub fn needs_packages(&self) -> bool {
+        let of_debian = |vm: &Vm| matches!(vm.kernel, Kernel::Debian { .. }) || vm.initrd == Initrd::Busybox;
+        self.vms.iter().any(of_debian)
+    }
 }
 
 impl Vm {
@@ -292,7 +325,8 @@ fn check_memory(memory: u64) -> Result<(), Problem> {
         return Err((wrong, format!("at least {}; Linux needs 64 MiB or more", show_size(MIN_MEMORY))));
     }
     if !memory.is_multiple_of(BLOCK) {
-        let wrong = format!("{} is no multiple of 2 MiB, the blocks that a VM's memory is mapped in", show_size(memory));
+        let wrong =
+            format!("{} is no multiple of 2 MiB, the blocks that a VM's memory is mapped in", show_size(memory));
         let below = (memory / BLOCK * BLOCK) >> 20;
         return Err((wrong, format!("\"{below}M\" or \"{}M\"", below + 2)));
     }
@@ -315,7 +349,8 @@ fn check_vm(source: &Source, base: &Path, vm: &VmToml, others: &[Vm]) -> Result<
     let cmdline = vm.cmdline.as_ref().map_or("", |cmdline| cmdline.get_ref());
     if let Some(text) = vm.cmdline.as_ref().filter(|text| text.get_ref().len() >= CMDLINE_LEN) {
         let wrong = format!("the command line has {} bytes", cmdline.len());
-        return Err(source.error(text.span(), wrong, format!("at most {} bytes", CMDLINE_LEN - 1)));
+        let start = text.span().start;
+        return Err(source.error(start..start + 16, wrong, format!("at most {} bytes", CMDLINE_LEN - 1)));
     }
     let origin = Origin {
         source: source.clone(),
@@ -375,13 +410,19 @@ fn parse_kernel(text: &str, base: &Path) -> Result<Kernel, Problem> {
     if let Some(rest) = text.strip_prefix("debian:") {
         let parts = rest.split_once('/').filter(|(suite, package)| is_package(suite) && is_package(package));
         let (suite, package) = parts.ok_or_else(|| {
-            (format!("`{text}` names no kernel of Debian's"), "\"debian:SUITE/PACKAGE\", as in \"debian:trixie/linux-image-cloud-arm64\"".into())
+            (
+                format!("`{text}` names no kernel of Debian's"),
+                "\"debian:SUITE/PACKAGE\", as in \"debian:trixie/linux-image-cloud-arm64\"".into(),
+            )
         })?;
         return Ok(Kernel::Debian { suite: suite.into(), package: package.into() });
     }
     if let Some(package) = text.strip_prefix("guest:") {
         if !paths::root().join("guests").join(package.trim_end_matches("-guest")).is_dir() || !is_package(package) {
-            return Err((format!("there is no guest package `{package}`"), "a package of guests/, as in \"guest:bench-guest\"".into()));
+            return Err((
+                format!("there is no guest package `{package}`"),
+                "a package of guests/, as in \"guest:bench-guest\"".into(),
+            ));
         }
         return Ok(Kernel::Guest(package.into()));
     }
@@ -391,7 +432,9 @@ fn parse_kernel(text: &str, base: &Path) -> Result<Kernel, Problem> {
 }
 
 fn is_package(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-+.".contains(c)) && !name.starts_with(['-', '.'])
+    !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-+.".contains(c))
+        && !name.starts_with(['-', '.'])
 }
 
 fn check_file(path: &Path) -> Result<(), Problem> {
@@ -420,8 +463,9 @@ fn dir() -> PathBuf {
 fn names() -> Vec<String> {
     let entries = std::fs::read_dir(dir()).into_diagnostic().wrap_err("no systems");
     let Ok(entries) = entries else { return Vec::new() };
-    let mut names: Vec<String> =
-        entries.filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".toml")?.to_string())).collect();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".toml")?.to_string()))
+        .collect();
     names.sort();
     names
 }

@@ -7,13 +7,16 @@ use miette::{Result, miette};
 const HEADER: usize = 64;
 /// u64: bytes of memory the image takes, from its first byte.
 const IMAGE_SIZE: std::ops::Range<usize> = 16..24;
+/// Lowest byte of the flags; bit 0: big-endian.
+const FLAGS: usize = 24;
 /// "ARM\x64".
 const MAGIC: std::ops::Range<usize> = 56..60;
 
 /// Whether these bytes are an Image that we can boot; the error says what they are instead, and what to do.
 pub fn check(image: &[u8]) -> std::result::Result<(), String> {
     if image.get(MAGIC) == Some(b"ARM\x64") {
-        return Ok(());
+        let big_endian = image.get(FLAGS).is_some_and(|flags| flags & 1 != 0);
+        return if big_endian { Err("it is big-endian; a little-endian kernel is needed".into()) } else { Ok(()) };
     }
     let starts = |magic: &[u8]| image.starts_with(magic);
     let at = |offset: usize, magic: &[u8]| image.get(offset..).is_some_and(|rest| rest.starts_with(magic));
@@ -25,7 +28,9 @@ pub fn check(image: &[u8]) -> std::result::Result<(), String> {
         () if at(4, b"zimg") => "this is an EFI zboot image; give the plain Image (CONFIG_EFI_ZBOOT=n)".into(),
         () if starts(&[0x1f, 0x8b]) => "this is compressed by gzip; give what `gunzip` makes of it".into(),
         () if starts(&[0x28, 0xb5, 0x2f, 0xfd]) => "this is compressed by zstd; give what `unzstd` makes of it".into(),
-        () if starts(&[0xfd, b'7', b'z', b'X', b'Z']) => "this is compressed by xz; give what `unxz` makes of it".into(),
+        () if starts(&[0xfd, b'7', b'z', b'X', b'Z']) => {
+            "this is compressed by xz; give what `unxz` makes of it".into()
+        }
         () if at(0x24, &[0x18, 0x28, 0x6f, 0x01]) => "this is a 32-bit Arm zImage; an arm64 Image is needed".into(),
         () if at(0x202, b"HdrS") => "this is an x86 bzImage; an arm64 Image is needed".into(),
         () if starts(b"\x27\x05\x19\x56") => "this is a U-Boot uImage; give the Image inside".into(),

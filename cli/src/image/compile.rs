@@ -40,5 +40,6 @@ pub fn run_quietly(command: &mut Command, what: &str) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    bail!("{what} failed:\n{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    eprint!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    bail!("{what} failed: see above")
 }

@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn layout_is_the_abi_structs() {
-        let system = System::single(Vm { cores: vec![3], ..Vm::example() });
+        let mut system = System::single(Vm::example());
+        system.vms[0].cores = vec![3];
         let names = [Names { kernel: "kernel0".into(), initrd: String::new() }];
 
         let bytes = encode_with(&system, &names, [9; 32], 77);

@@ -28,7 +28,8 @@ fn loads(file: &[u8]) -> Result<(u64, Vec<Load<'_>>)> {
         if segment.p_type(endian) != PT_LOAD || segment.p_memsz(endian) == 0 {
             continue;
         }
-        let data = segment.data(endian, file).map_err(|()| miette!("broken ELF file: a segment ends behind the file"))?;
+        let data =
+            segment.data(endian, file).map_err(|()| miette!("broken ELF file: a segment ends behind the file"))?;
         loads.push(Load {
             vaddr: segment.p_vaddr(endian),
             memory: segment.p_memsz(endian),

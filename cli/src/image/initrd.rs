@@ -98,9 +98,7 @@ impl Cpio {
         self.inode += 1;
         let links = if mode == DIR { 2 } else { 1 };
         let name_size = name.len() as u32 + 1;
-        let fields = [
-            self.inode, mode, 0, 0, links, 0, data.len() as u32, 0, 0, device.0, device.1, name_size, 0,
-        ];
+        let fields = [self.inode, mode, 0, 0, links, 0, data.len() as u32, 0, 0, device.0, device.1, name_size, 0];
         let mut header = String::from("070701");
         for field in fields {
             let _ = write!(header, "{field:08x}");

@@ -75,12 +75,10 @@ impl Apt {
 
     fn run(&self, command: &mut Command, what: &str) -> Result<()> {
         let bar = progress::percent(what);
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|_| miette!(help = "install apt, or see `sosia doctor` for other ways", "cannot run apt-get"))?;
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|_| {
+                miette!(help = "install apt, or see `sosia doctor` for other ways", "cannot run apt-get")
+            })?;
         if let Some(stdout) = child.stdout.take() {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if let Some(percent) = status_percent(&line) {
@@ -161,7 +159,8 @@ impl Apt {
 }
 
 fn unpack_deb(deb: &Path, into: &Path) -> Result<()> {
-    let status = Command::new("dpkg").arg("-x").args([deb, into]).status().into_diagnostic().wrap_err("cannot run dpkg")?;
+    let status =
+        Command::new("dpkg").arg("-x").args([deb, into]).status().into_diagnostic().wrap_err("cannot run dpkg")?;
     if !status.success() {
         bail!(help = "is the disk full?", "cannot unpack {}", deb.display());
     }

@@ -28,7 +28,12 @@ pub fn inventory() -> Vec<Item> {
     vec![
         Item { name: "target library or its source", present: toolchain::is_present(), fetch_mb: 14, disk_mb: 75 },
         Item { name: "QEMU 10", present: qemu::is_present(), fetch_mb: 25, disk_mb: 120 },
-        Item { name: "Debian kernel and busybox for the guest", present: guest::is_present(), fetch_mb: 40, disk_mb: 130 },
+        Item {
+            name: "Debian kernel and busybox for the guest",
+            present: guest::is_present(),
+            fetch_mb: 40,
+            disk_mb: 130,
+        },
     ]
 }
 

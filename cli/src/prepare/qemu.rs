@@ -79,8 +79,9 @@ pub fn find() -> Result<Option<Qemu>> {
         return Ok(None);
     }
     let program = root.join("usr/bin").join(PROGRAM);
-    let version = version(&program, Some(&root))
-        .wrap_err_with(|| format!("the QEMU in {} does not run: remove that directory and start again", root.display()))?;
+    let version = version(&program, Some(&root)).wrap_err_with(|| {
+        format!("the QEMU in {} does not run: remove that directory and start again", root.display())
+    })?;
     Ok(Some(Qemu { program, root: Some(root), version }))
 }
 

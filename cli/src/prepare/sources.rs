@@ -38,8 +38,10 @@ pub fn mirror() -> Result<String> {
     let sources = machine_sources();
     sources
         .into_iter()
-        .find(|source| source.suites.iter().any(|suite| *suite == codename || suite == "stable")
-            && source.components.iter().any(|component| component == "main"))
+        .find(|source| {
+            source.suites.iter().any(|suite| *suite == codename || suite == "stable")
+                && source.components.iter().any(|component| component == "main")
+        })
         .map(|source| source.uri)
         .ok_or_else(|| {
             miette!(

@@ -1,0 +1,146 @@
+//! Debian as a guest: on each profile, with one and with more vCPUs; console, poweroff, reboot.
+
+use super::{Cases, Context, Step};
+use crate::command::run::Scratch;
+use crate::config::{Profile, System, VmOptions};
+use crate::machine::{self, Machine};
+use crate::session::{Session, within};
+use crate::{exec, image};
+use miette::{Result, miette};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// One boot with all checks of `linux.sh`.
+#[derive(Clone, Copy)]
+struct Boot {
+    profile: &'static str,
+    vcpus: u64,
+    /// `--kernel`, where it is not the default system's.
+    kernel: Option<&'static str>,
+    long: bool,
+}
+
+const fn boot(profile: &'static str, vcpus: u64) -> Boot {
+    Boot { profile, vcpus, kernel: None, long: false }
+}
+
+const fn other(name: &'static str, vcpus: u64) -> Boot {
+    Boot { profile: "max", vcpus, kernel: Some(name), long: true }
+}
+
+const BOOTS: [Boot; 10] = [
+    boot("max", 1),
+    boot("max", 4),
+    boot("cortex-a76", 1),
+    boot("cortex-a76", 4),
+    boot("cortex-a72", 1),
+    boot("cortex-a72", 4),
+    Boot { profile: "cortex-a53", vcpus: 4, kernel: None, long: true },
+    other("debian:bookworm/linux-image-cloud-arm64", 2),
+    other("debian:trixie/linux-image-arm64-16k", 2),
+    other("debian:trixie/linux-image-rt-arm64", 2),
+];
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// The steps of this file.
+pub fn steps() -> Vec<Step> {
+    let mut steps: Vec<Step> = BOOTS.iter().map(|boot| step(*boot)).collect();
+    steps.push(Step::new("console", console));
+    steps
+}
+
+fn step(boot: Boot) -> Step {
+    let kernel = boot.kernel.map(|name| format!("-{}", name.trim_start_matches("debian:").replace('/', "-")));
+    let name = format!("linux-{}-{}{}", boot.profile, boot.vcpus, kernel.unwrap_or_default());
+    let step = Step::new(name, move |context, cases| checks(context, boot, cases));
+    if boot.long { step.long() } else { step }
+}
+
+fn checks(context: &Context, boot: Boot, cases: &mut Cases) -> Result<()> {
+    let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let script = format!("VCPUS={}\nEPOCH={epoch}\n{}", boot.vcpus, include_str!("linux.sh"));
+    let system = system(boot)?;
+    let (status, output) = exec_in(context, boot.profile, &system, &script)?;
+    let mut seen = 0;
+    for line in output.lines().filter_map(|line| line.strip_prefix("CHECK ")) {
+        let Some((name, outcome)) = line.split_once(' ') else { continue };
+        seen += 1;
+        cases.case(name, if outcome == "ok" { Ok(()) } else { Err(outcome.to_string()) });
+    }
+    let whole = status == 0 && seen > 0 && output.lines().any(|line| line.starts_with("CHECK kernel_has_no_complaint"));
+    cases.case("powers off", if whole { Ok(()) } else { Err(format!("status {status}\n{output}")) });
+    Ok(())
+}
+
+fn system(boot: Boot) -> Result<System> {
+    let options = VmOptions { cpus: Some(boot.vcpus), memory: Some(512 << 20), ..VmOptions::default() };
+    let options = match boot.kernel {
+        None => options,
+        Some(kernel) => VmOptions {
+            kernel: Some(kernel.into()),
+            initrd: Some("busybox".into()),
+            append: Some("console=ttyAMA0 quiet cryptomgr.notests".into()),
+            ..options
+        },
+    };
+    System::load("linux")?.with_options(&options)
+}
+
+/// Boots a system with a script; gives its exit status and output.
+pub fn exec_in(context: &Context, profile: &str, system: &System, script: &str) -> Result<(u8, String)> {
+    let script = exec::script(script);
+    let scratch = Scratch::new()?;
+    let mut session = start(context, profile, system, Some(&script), &scratch)?;
+    let mut output = Vec::new();
+    let status = exec::run(&mut session, &script.nonce, LIMIT, &mut output)?;
+    Ok((status, String::from_utf8_lossy(&output).into_owned()))
+}
+
+fn start(
+    context: &Context,
+    profile: &str,
+    system: &System,
+    script: Option<&image::initrd::Script>,
+    scratch: &Scratch,
+) -> Result<Session> {
+    let payload = image::payload(system, &context.toolchain, script)?;
+    let bytes = image::boot_image("root", Some((system, payload)), &context.toolchain)?;
+    let path = scratch.write("sosia.img", &bytes)?;
+    let machine = Machine::new(Profile::load(profile)?, system)?;
+    Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))
+}
+
+const GREETING: &str = "'poweroff' ends the run";
+const PROMPT: &str = "guest:~# ";
+
+/// Types into a guest's shell as a user does: a command, Ctrl-C, `reboot`, `poweroff`.
+fn console(context: &Context, cases: &mut Cases) -> Result<()> {
+    let scratch = Scratch::new()?;
+    let mut session = start(context, "max", &System::load("linux")?, None, &scratch)?;
+    let at = prompt(&mut session, 0)?;
+    cases.case("gives a prompt", Ok(()));
+    session.send(b"echo a$((40+2))b\r")?;
+    let at = session.wait_for("a42b", at, within(30))?;
+    cases.case("takes a command", Ok(()));
+    session.send(b"sleep 1000\r")?;
+    let at = session.wait_for("sleep 1000", at, within(10))?;
+    std::thread::sleep(Duration::from_millis(500));
+    session.send(b"\x03echo c$((40+2))d\r")?;
+    let at = session.wait_for("c42d", at, within(30))?;
+    cases.case("control-c interrupts", Ok(()));
+    session.send(format!("echo {}; echo $((3*3))end\r", "x".repeat(200)).as_bytes())?;
+    let at = session.wait_for("9end", at, within(30))?;
+    let long = session.text().lines().any(|line| line == "x".repeat(200));
+    cases.case("takes a long line", if long { Ok(()) } else { Err(session.tail(5)) });
+    session.send(b"reboot -f\r")?;
+    prompt(&mut session, at)?;
+    cases.case("reboots", Ok(()));
+    session.send(b"poweroff -f\r")?;
+    let status = session.wait_end(within(30))?;
+    cases.case("powers off", if status.success() { Ok(()) } else { Err(format!("{status}")) });
+    Ok(())
+}
+
+fn prompt(session: &mut Session, from: usize) -> Result<usize> {
+    let at = session.wait_for(GREETING, from, within(120))?;
+    session.wait_for(PROMPT, at, within(30)).map_err(|error| miette!("after the greeting: {error}"))
+}
