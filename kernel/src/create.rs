@@ -172,7 +172,7 @@ pub fn control(caller: Obj<Domain>, thread: u64, op: u64, argument: u64) -> Resu
         abi::syscall::THREAD_STOP => 2,
         _ => return Err(Status::BadArg),
     };
-    if code == 1 && t.common.state.get() == RunState::Stopped {
+    if code == 1 && !t.started.replace(true) {
         FrameRef(t.frame.as_ptr() as u64).set_x(0, argument);
     }
     t.common.control.store(code, Ordering::Release);

@@ -149,6 +149,7 @@ pub fn abandon(core: &Core, t: Obj<Thread>) {
             callers.remove(&mut CallerLinks, t.addr());
             ep.callers.set(callers);
         }
+        frame(t).set_x(0, Status::Again as u64);
     }
 }
 

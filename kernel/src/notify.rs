@@ -85,6 +85,7 @@ pub fn abandon(t: Obj<Thread>) {
     if let Some(n) = t.waits_for.take() {
         n.word.cancel_wait();
         n.waiter.store(0, Ordering::Release);
+        FrameRef(t.frame.as_ptr() as u64).set_x(0, Status::Again as u64);
     }
 }
 

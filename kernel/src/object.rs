@@ -238,6 +238,8 @@ pub struct Thread {
     pub link_next: Cell<u64>,
     /// See `link_next`.
     pub link_prev: Cell<u64>,
+    /// It was started once: x0 is its own. Management lock.
+    pub started: Cell<bool>,
     /// The notification it waits for. Its core.
     pub waits_for: Cell<Option<Obj<Notification>>>,
 }

@@ -178,6 +178,7 @@ fn give_thread(m: &Maker, entry: u64) -> Result<(), Status> {
     t.common.domain.set(Some(m.domain));
     t.common.state.set(RunState::Stopped);
     t.common.deadline.set(u64::MAX);
+    t.started.set(true);
     let registers = FrameRef(t.frame.as_ptr() as u64);
     registers.set_return(entry, 0);
     registers.set_sp(boot::STACK_TOP);
