@@ -86,6 +86,9 @@ pub const CAP_INFO: u64 = 35;
 pub const TRANSLATE: u64 = 36;
 /// A reading of the kernel's accounting. x0: machine, x1: [`counter`]. Returns x1.
 pub const COUNTER: u64 = 37;
+/// Read an ID register of this core (op0=3, op1=0, CRn=0): without FEAT_IDST an MRS at EL0 is undefined. x0: CRm << 3 |
+/// op2, CRm 1..=7. Returns x1, 0 for a register that the core does not have.
+pub const ID_REGISTER: u64 = 38;
 
 /// [`VCPU_RESUME`]: run the guest.
 pub const RESUME_RUN: u64 = 0;

@@ -1,5 +1,6 @@
 //! Syscalls: one short match, one function per call (`abi::syscall` documents each).
 
+use crate::arch::sysreg;
 use crate::core_local::{self, CORES, Core, Mode};
 use crate::frame::FrameRef;
 use crate::memory::{self, MANAGEMENT, MapArgs};
@@ -101,6 +102,7 @@ impl Call {
             sc::CAP_INFO => self.cap_info(a),
             sc::TRANSLATE => self.translate(a),
             sc::COUNTER => self.counter(a),
+            sc::ID_REGISTER => self.id_register(a),
             _ => Err(Status::BadSyscall),
         }
     }
@@ -325,6 +327,14 @@ impl Call {
             _ => return Err(Status::BadArg),
         };
         self.results(&[value]);
+        Ok(())
+    }
+
+    fn id_register(&self, a: [u64; 6]) -> Outcome {
+        if !(8..64).contains(&a[0]) {
+            return Err(Status::BadArg);
+        }
+        self.results(&[sysreg::read_id(a[0] >> 3, a[0] & 7)]);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Entries from lower exception levels: one short dispatch each.
 
-use crate::arch::sysreg::{self, *};
+use crate::arch::sysreg::*;
 use crate::core_local::{Core, Mode, here};
 use crate::frame::FrameRef;
 use crate::object::{Entity, Obj, RunState, Vcpu, Which};
@@ -147,8 +147,7 @@ fn domain_sync(core: &'static Core) {
     }
 }
 
-/// MRS by a domain of an ID register, a counter or its frequency: these do not trap to a guest's choice
-/// (CNTKCTL_EL1 is the guest's) but are the machine's.
+/// MRS by a domain of a counter or its frequency, which trap when the guest's CNTKCTL_EL1 says so.
 fn emulate_read(core: &Core, esr: u64) -> bool {
     let field = |shift: u32, mask: u64| (esr >> shift) & mask;
     let (op0, op2, op1, crn, rt, crm) =
@@ -157,7 +156,6 @@ fn emulate_read(core: &Core, esr: u64) -> bool {
         return false;
     }
     let value = match (op0, op1, crn, crm, op2) {
-        (3, 0, 0, _, _) => sysreg::read_id(crm, op2),
         (3, 3, 14, 0, 0) => cntfrq_el0::read(),
         (3, 3, 14, 0, 1 | 2) => cntpct_el0::read(),
         _ => return false,

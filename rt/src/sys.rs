@@ -110,11 +110,7 @@ pub unsafe fn vcpu_handler(
     cntvoff: u64,
 ) -> Result {
     let doorbells = u64::from(doorbells.0) | u64::from(doorbells.1) << 32;
-    call(
-        nr::VCPU_HANDLER,
-        [vcpu, entry, stack, argument, doorbells, cntvoff],
-    )
-    .map(drop)
+    call(nr::VCPU_HANDLER, [vcpu, entry, stack, argument, doorbells, cntvoff]).map(drop)
 }
 
 /// Copies all kernel-held state of the handler's own vCPU into its page.
@@ -213,14 +209,7 @@ pub fn map(frame: u64, space: u64, address: u64, first: u64, pages: u64, rights:
     let mut done = 0;
     loop {
         let address = address.wrapping_add(done << abi::PAGE_SHIFT);
-        let arguments = [
-            frame,
-            space,
-            address,
-            first.wrapping_add(done),
-            pages.wrapping_sub(done),
-            rights,
-        ];
+        let arguments = [frame, space, address, first.wrapping_add(done), pages.wrapping_sub(done), rights];
         // SAFETY: the kernel refuses to map over what is mapped.
         let [status, step, ..] = unsafe { raw(nr::MAP, arguments) };
         match Status::from_u64(status) {
@@ -286,14 +275,7 @@ pub struct DomainInfo {
 /// Asks about a domain.
 pub fn domain_info(domain: u64) -> Result<DomainInfo> {
     let [reason, esr, elr, far, pages] = call(nr::DOMAIN_INFO, [domain, 0, 0, 0, 0, 0])?;
-    Ok(DomainInfo {
-        reason,
-        esr,
-        elr,
-        far,
-        pool: pages >> 32,
-        free: pages & 0xffff_ffff,
-    })
+    Ok(DomainInfo { reason, esr, elr, far, pool: pages >> 32, free: pages & 0xffff_ffff })
 }
 
 /// Ends this domain.
@@ -339,12 +321,7 @@ pub struct FrameInfo {
 /// Asks about a frame.
 pub fn frame_info(frame: u64) -> Result<FrameInfo> {
     let [physical, pages, state, attachments, _] = call(nr::FRAME_INFO, [frame, 0, 0, 0, 0, 0])?;
-    Ok(FrameInfo {
-        physical,
-        pages,
-        state,
-        attachments,
-    })
+    Ok(FrameInfo { physical, pages, state, attachments })
 }
 
 /// Asks what a slot holds: kind, rights, badge.
@@ -360,4 +337,9 @@ pub fn translate(space: u64, address: u64) -> Result<u64> {
 /// Reads one of the kernel's counters: `abi::syscall::counter`.
 pub fn counter(machine: u64, counter: u64) -> Result<u64> {
     call(nr::COUNTER, [machine, counter, 0, 0, 0, 0]).map(|[value, ..]| value)
+}
+
+/// Reads an ID register (op0=3, op1=0, CRn=0) by CRm << 3 | op2, 8..64; 0 for those that the core does not have.
+pub fn id_register(index: u64) -> u64 {
+    call(nr::ID_REGISTER, [index, 0, 0, 0, 0, 0]).map_or(0, |[value, ..]| value)
 }

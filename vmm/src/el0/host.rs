@@ -1,7 +1,11 @@
-//! What the VMM reads of the machine itself: counter, ID registers.
+//! What the VMM reads of the machine itself: counter, random numbers.
 #![allow(unsafe_code, reason = "MRS")]
 
 use core::arch::asm;
+use rt::sys;
+
+/// CRm << 3 | op2.
+const ID_AA64ISAR0_EL1: u64 = 6 << 3;
 
 /// Counter ticks (CNTPCT_EL0).
 pub fn counter() -> u64 {
@@ -11,31 +15,9 @@ pub fn counter() -> u64 {
     ticks
 }
 
-/// Calls `$each`(CRm << 3 | op2, value) for each register of `MRS op0=3, op1=0, CRn=0, CRm=$crm`.
-macro_rules! id_group {
-    ($each:ident, $($crm:literal)+) => { $( id_group!(@ $each, $crm, 0 1 2 3 4 5 6 7); )+ };
-    (@ $each:ident, $crm:literal, $($op2:literal)+) => { $({
-        let value: u64;
-        // SAFETY: an ID register; the kernel answers, with 0 for those that the core does not have.
-        unsafe {
-            asm!(concat!("mrs {}, s3_0_c0_c", $crm, "_", $op2), out(reg) value, options(nomem, nostack, preserves_flags));
-        }
-        $each($crm << 3 | $op2, value);
-    })+ };
-}
-
-/// Calls `each` with the index (CRm << 3 | op2) and the value of each register of the ID space (op0=3, op1=0, CRn=0,
-/// CRm=1..=7).
-pub fn id_registers(mut each: impl FnMut(usize, u64)) {
-    id_group!(each, 1 2 3 4 5 6 7);
-}
-
 /// 64 random bits of the core (FEAT_RNG), if it has them and they are ready.
 pub fn entropy() -> Option<u64> {
-    let isar0: u64;
-    // SAFETY: an ID register.
-    unsafe { asm!("mrs {}, id_aa64isar0_el1", out(reg) isar0, options(nomem, nostack, preserves_flags)) };
-    if isar0 >> 60 == 0 {
+    if sys::id_register(ID_AA64ISAR0_EL1) >> 60 == 0 {
         return None;
     }
     let (random, failed): (u64, u64);
