@@ -10,8 +10,8 @@ use loom::thread;
 struct Object {
     link: AtomicU64,
     queued: AtomicBool,
-    /// Why it was woken, counted.
-    reasons: AtomicU64,
+    /// Why it was woken: one flag for each wake in a test.
+    reasons: [AtomicU64; 3],
 }
 
 /// Objects 1 and 2.
@@ -33,49 +33,64 @@ impl Wakes for World {
 
 impl World {
     fn new() -> Arc<Self> {
-        let object = || Object { link: AtomicU64::new(0), queued: AtomicBool::new(false), reasons: AtomicU64::new(0) };
+        let reasons = || std::array::from_fn(|_| AtomicU64::new(0));
+        let object = || Object { link: AtomicU64::new(0), queued: AtomicBool::new(false), reasons: reasons() };
         Arc::new(Self { stack: WakeStack::new(), objects: [object(), object()], told: AtomicU64::new(0) })
     }
 
-    fn wake(&self, id: u64) {
-        self.objects[id as usize - 1].reasons.fetch_add(1, Ordering::Relaxed);
+    fn wake(&self, id: u64, reason: usize) {
+        self.objects[id as usize - 1].reasons[reason].store(1, Ordering::Relaxed);
         if self.stack.push(self, id) {
             self.told.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// The owner's look: what it finds, and the reasons that it sees.
-    fn drain(&self) -> (usize, u64) {
-        let (mut objects, mut reasons) = (0, 0);
+    /// The owner's look: the objects that it finds, and the reasons that it sees in them.
+    fn drain(&self) -> Drained {
+        let mut drained = Drained::default();
         let mut taken = self.stack.take_all();
         while let Some(id) = taken.next(self) {
-            objects += 1;
-            reasons += self.objects[id as usize - 1].reasons.swap(0, Ordering::Relaxed);
+            drained.objects += 1;
+            for (n, reason) in self.objects[id as usize - 1].reasons.iter().enumerate() {
+                drained.reasons[n] |= reason.load(Ordering::Relaxed);
+            }
         }
-        (objects, reasons)
+        drained
     }
 }
 
-fn spawn(world: &Arc<World>, ids: &'static [u64]) -> thread::JoinHandle<()> {
+#[derive(Default)]
+struct Drained {
+    objects: u64,
+    reasons: [u64; 3],
+}
+
+/// Whether each of the first `count` reasons was seen by some look.
+fn all_seen(looks: &[Drained], count: usize) -> bool {
+    (0..count).all(|n| looks.iter().any(|look| look.reasons[n] == 1))
+}
+
+/// A core that wakes objects: (id, reason).
+fn spawn(world: &Arc<World>, wakes: &'static [(u64, usize)]) -> thread::JoinHandle<()> {
     let world = world.clone();
-    thread::spawn(move || ids.iter().for_each(|id| world.wake(*id)))
+    thread::spawn(move || wakes.iter().for_each(|&(id, reason)| world.wake(id, reason)))
 }
 
 #[test]
 fn loom_two_pushers_of_two_objects_all_seen_once_and_owner_told() {
     loom::model(|| {
         let world = World::new();
-        let pushers = [spawn(&world, &[1]), spawn(&world, &[2])];
+        let pushers = [spawn(&world, &[(1, 0)]), spawn(&world, &[(2, 1)])];
 
         let early = world.drain();
         pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
-        let told = world.told.load(Ordering::Relaxed);
         let late = world.drain();
 
-        assert_eq!(early.0 + late.0, 2, "each object is taken once");
-        assert_eq!(early.1 + late.1, 2, "each reason is seen");
+        assert_eq!(early.objects + late.objects, 2, "each object is taken once");
         // Who finds the stack empty tells the owner: once for each time that it was filled.
-        assert_eq!(told, u64::from(early.0 > 0) + u64::from(late.0 > 0));
+        let filled = u64::from(early.objects > 0) + u64::from(late.objects > 0);
+        assert_eq!(world.told.load(Ordering::Relaxed), filled);
+        assert!(all_seen(&[early, late], 2));
     });
 }
 
@@ -83,14 +98,15 @@ fn loom_two_pushers_of_two_objects_all_seen_once_and_owner_told() {
 fn loom_two_pushers_of_one_object_no_reason_is_lost() {
     loom::model(|| {
         let world = World::new();
-        let pushers = [spawn(&world, &[1]), spawn(&world, &[1])];
+        let pushers = [spawn(&world, &[(1, 0)]), spawn(&world, &[(1, 1)])];
 
         let early = world.drain();
         pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
         let late = world.drain();
 
-        assert_eq!(early.1 + late.1, 2, "each reason is seen");
-        assert!(late.0 <= 1 && world.drain().0 == 0);
+        assert!(early.objects <= 1 && late.objects <= 1);
+        assert!(all_seen(&[early, late], 2));
+        assert_eq!(world.drain().objects, 0);
     });
 }
 
@@ -98,13 +114,13 @@ fn loom_two_pushers_of_one_object_no_reason_is_lost() {
 fn loom_push_again_after_take_is_seen_again() {
     loom::model(|| {
         let world = World::new();
-        let pusher = spawn(&world, &[1, 2, 1]);
+        let pusher = spawn(&world, &[(1, 0), (2, 1), (1, 2)]);
 
         let early = [world.drain(), world.drain()];
         pusher.join().unwrap();
         let late = world.drain();
 
-        assert_eq!(early[0].1 + early[1].1 + late.1, 3, "each reason is seen");
-        assert!(world.told.load(Ordering::Relaxed) >= 1);
+        let [first, second] = early;
+        assert!(all_seen(&[first, second, late], 3));
     });
 }
