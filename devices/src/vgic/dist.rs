@@ -120,7 +120,7 @@ impl Dist {
         mine
     }
 
-    /// Whether an SPI is active (not in a list register), which decides among equal priorities.
+    /// Whether an SPI is active and not in a list register.
     pub(super) fn is_active(&self, intid: u32) -> bool {
         spi(intid).is_some_and(|(bank, bit)| self.banks.get(bank).is_some_and(|b| b.active & bit != 0))
     }

@@ -17,45 +17,75 @@ pub struct LrUpdate {
     pub resync: bool,
 }
 
-/// The best candidates in order of urgency.
+/// The most urgent of some candidates, in order of priority, then INTID.
 struct Best {
-    /// Sort key and INTID; the first `len` are valid.
-    list: [(u16, u32); MAX_LRS],
+    /// Priority and INTID; the first `len` are valid.
+    list: [(u8, u32); MAX_LRS],
     len: usize,
-    room: usize,
-    /// Key of the best one that found no room.
-    left_out: Option<u16>,
-}
-
-/// Lower is more urgent; among equal priorities an active interrupt goes first, as it has to be deactivated.
-const fn key(priority: u8, active: bool) -> u16 {
-    (priority as u16) << 1 | !active as u16
+    /// Priority of the best one that found no room.
+    left_out: Option<u8>,
 }
 
 impl Best {
-    fn new(room: usize) -> Self {
-        Self { list: [(u16::MAX, 0); MAX_LRS], len: 0, room: room.min(MAX_LRS), left_out: None }
+    const fn new() -> Self {
+        Self { list: [(0, 0); MAX_LRS], len: 0, left_out: None }
     }
 
-    /// Inserts in order of key, then INTID.
-    fn offer(&mut self, key: u16, intid: u32) {
-        let mut carried = (key, intid);
+    /// Inserts, keeping at most `room`.
+    fn offer(&mut self, room: usize, priority: u8, intid: u32) {
+        let mut carried = (priority, intid);
         for entry in self.list.iter_mut().take(self.len) {
             if carried < *entry {
                 core::mem::swap(entry, &mut carried);
             }
         }
-        match self.list.get_mut(self.len).filter(|_| self.len < self.room) {
+        match self.list.get_mut(self.len).filter(|_| self.len < room) {
             Some(entry) => {
                 *entry = carried;
                 self.len += 1;
             }
-            None => self.left_out = Some(self.left_out.map_or(carried.0, |k| k.min(carried.0))),
+            None => self.leave_out(carried.0),
+        }
+    }
+
+    fn leave_out(&mut self, priority: u8) {
+        self.left_out = Some(self.left_out.map_or(priority, |p| p.min(priority)));
+    }
+
+    /// Keeps at most `room`.
+    fn shorten(&mut self, room: usize) {
+        if let Some(&(priority, _)) = self.list.get(room).filter(|_| room < self.len) {
+            self.leave_out(priority);
+            self.len = room;
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = u32> {
         self.list.iter().take(self.len).map(|&(_, intid)| intid)
+    }
+}
+
+/// What should be in the free list registers.
+///
+/// Active interrupts go first, as the guest deactivates them without looking, but leave one register to a pending one,
+/// which may preempt them. Left out are then the least urgent active ones: they are deactivated last, and underflow
+/// comes before that. (A guest with EOImode=1 that deactivates more interrupts than there are list registers in another
+/// order loses one: ICH_HCR_EL2.EOIcount is not used.)
+struct Wanted {
+    active: Best,
+    pending: Best,
+}
+
+impl Wanted {
+    fn list(&mut self, active: bool) -> &mut Best {
+        if active { &mut self.active } else { &mut self.pending }
+    }
+
+    /// Shares `room` out.
+    fn fit(&mut self, room: usize) {
+        let reserved = (self.pending.len != 0) as usize;
+        self.active.shorten(room.saturating_sub(reserved));
+        self.pending.shorten(room - self.active.len);
     }
 }
 
@@ -70,16 +100,20 @@ impl Redist {
         if self.recall || dist.recall >> self.cpu & 1 != 0 {
             return LrUpdate { resync: true, uie: self.more, dirty: 0 };
         }
-        let best = self.best(dist);
-        if self.held != 0 && best.left_out.is_some_and(|k| k < self.least_urgent_held()) {
+        let wanted = self.wanted(dist);
+        let left_out = wanted.pending.left_out;
+        let displaced = left_out.is_some_and(|p| p < self.least_urgent_held()) || wanted.active.left_out.is_some();
+        if self.held != 0 && displaced {
             return LrUpdate { resync: true, uie: self.more, dirty: 0 };
         }
-        self.more = best.left_out.is_some();
+        self.more = left_out.is_some() || wanted.active.left_out.is_some();
         let mut fresh = [Lr::default(); MAX_LRS];
-        for (slot, intid) in fresh.iter_mut().zip(best.iter()) {
+        let mut len = 0;
+        for (slot, intid) in fresh.iter_mut().zip(wanted.active.iter().chain(wanted.pending.iter())) {
             *slot = if intid < SPI_BASE { self.place(intid) } else { dist.place(intid, self.cpu) };
+            len += 1;
         }
-        let dirty = self.install(fresh.get(..best.len).unwrap_or_default());
+        let dirty = self.install(fresh.get(..len).unwrap_or_default());
         LrUpdate { dirty, uie: self.more, resync: false }
     }
 
@@ -105,29 +139,32 @@ impl Redist {
         usable & !self.held
     }
 
-    fn best(&self, dist: &Dist) -> Best {
-        let mut best = Best::new(self.free().count_ones() as usize);
+    fn wanted(&self, dist: &Dist) -> Wanted {
+        let room = self.free().count_ones() as usize;
+        let mut wanted = Wanted { active: Best::new(), pending: Best::new() };
         let mut private = self.bank.candidates(self.enables) & !VTIMER;
         while private != 0 {
             let intid = private.trailing_zeros();
-            best.offer(key(self.priority_of(intid), self.bank.active >> intid & 1 != 0), intid);
+            let active = self.bank.active >> intid & 1 != 0;
+            wanted.list(active).offer(room, self.priority_of(intid), intid);
             private &= private - 1;
         }
         for bank in 0..BANKS {
             let mut spis = dist.candidates(bank, self.cpu);
             while spis != 0 {
                 let intid = SPI_BASE + bank as u32 * 32 + spis.trailing_zeros();
-                best.offer(key(dist.priority_of(intid), dist.is_active(intid)), intid);
+                wanted.list(dist.is_active(intid)).offer(room, dist.priority_of(intid), intid);
                 spis &= spis - 1;
             }
         }
-        best
+        wanted.fit(room);
+        wanted
     }
 
-    /// Key of the least urgent interrupt in a list register, by what was put there.
-    fn least_urgent_held(&self) -> u16 {
+    /// Priority of the least urgent interrupt in a list register, by what was put there.
+    fn least_urgent_held(&self) -> u8 {
         let held = self.hw.iter().enumerate().filter(|(n, _)| self.held >> n & 1 != 0);
-        held.map(|(_, lr)| key(lr.priority(), lr.active())).max().unwrap_or(0)
+        held.map(|(_, lr)| lr.priority()).max().unwrap_or(0)
     }
 
     /// Puts `fresh` into free list registers, where possible into the one that holds that interrupt already.
