@@ -3,7 +3,7 @@
 
 use crate::arch::{self, sysreg};
 use crate::config::HCR_GUEST;
-use crate::object::{Entity, Obj, Vcpu};
+use crate::object::{Entity, Obj, SchedContext, Vcpu};
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kcore::mpsc::WakeStack;
@@ -52,6 +52,8 @@ pub struct Core {
     pub timers: RefCell<TimerQueue>,
     /// End of the running time slice, CNTPCT ticks; `u64::MAX`: none is counted.
     pub slice_end: Cell<u64>,
+    /// Whose slice it is.
+    pub slice_of: Cell<Option<Obj<SchedContext>>>,
     /// HCR_EL2 for a guest: WFI traps while others are ready.
     pub guest_hcr: Cell<u64>,
     /// The scheduler must choose anew before the return.
@@ -90,6 +92,7 @@ impl Core {
             ready: RefCell::new(RunQueue::new()),
             timers: RefCell::new(TimerQueue::new()),
             slice_end: Cell::new(u64::MAX),
+            slice_of: Cell::new(None),
             guest_hcr: Cell::new(HCR_GUEST),
             resched: Cell::new(false),
             wakes: WakeStack::new(),

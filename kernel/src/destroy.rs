@@ -215,6 +215,9 @@ fn drop_here(core: &Core, h: Obj<Header>) {
 fn drop_entity(core: &Core, e: Entity) {
     sched::halt(core, e);
     if let Some(sc) = e.sched.take() {
+        if core.slice_of.get() == Some(sc) {
+            sched::end_slice(core);
+        }
         sc.runs.set(None);
         sc.bound.store(0, Ordering::Release);
     }

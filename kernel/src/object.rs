@@ -310,6 +310,8 @@ pub struct SchedContext {
     pub priority: Cell<u32>,
     /// CNTPCT ticks.
     pub slice: Cell<u64>,
+    /// What is left of a slice that a higher priority interrupted, 0: nothing. Its core.
+    pub left: Cell<u64>,
     /// The entity whose own it is. Claimed with a compare-and-swap, cleared when the entity is destroyed.
     pub bound: AtomicU64,
     /// Who runs on it. Its core.

@@ -127,8 +127,44 @@ pub fn rotate(core: &Core) {
         ready.remove(&mut ReadyLinks, sc.priority.get(), sc.addr());
         ready.push_back(&mut ReadyLinks, sc.priority.get(), sc.addr());
     }
-    core.slice_end.set(u64::MAX);
+    end_slice(core);
     core.resched.set(true);
+}
+
+/// No slice is counted any more.
+pub fn end_slice(core: &Core) {
+    core.slice_end.set(u64::MAX);
+    core.slice_of.set(None);
+}
+
+/// Another scheduling context takes the core: what is left of the slice stays with its owner, so that equals get their
+/// turn however often a higher priority interrupts.
+fn interrupt_slice(core: &Core) {
+    if let Some(sc) = core.slice_of.get() {
+        sc.left.set(core.slice_end.get().saturating_sub(Core::now()).max(1));
+    }
+    end_slice(core);
+}
+
+/// Counts the slice of `sc`, which runs, if it has equals.
+fn count_slice(core: &Core, sc: Obj<SchedContext>) {
+    if core.slice_of.get().is_some_and(|of| of != sc) {
+        interrupt_slice(core);
+    }
+    let counted = core.slice_end.get() != u64::MAX;
+    let wanted = core.ready.borrow().has_equal(sc.priority.get());
+    if counted == wanted {
+        return;
+    }
+    if wanted {
+        let left = sc.left.take();
+        let slice = if left == 0 { sc.slice.get() } else { left };
+        core.slice_end.set(Core::now().saturating_add(slice));
+        core.slice_of.set(Some(sc));
+    } else {
+        end_slice(core);
+    }
+    program_timer(core);
 }
 
 /// Sets, moves or (with `u64::MAX`) removes the deadline of an entity of this core.
@@ -300,17 +336,9 @@ pub fn reschedule(core: &'static Core) {
             stay(core, next);
         } else {
             switch::leave(core);
-            core.slice_end.set(u64::MAX);
             switch::enter(core, next);
         }
-        if core.ready.borrow().has_equal(sc.priority.get()) {
-            if core.slice_end.get() == u64::MAX {
-                core.slice_end.set(Core::now().saturating_add(sc.slice.get()));
-                program_timer(core);
-            }
-        } else if core.slice_end.replace(u64::MAX) != u64::MAX {
-            program_timer(core);
-        }
+        count_slice(core, sc);
         return;
     }
 }
