@@ -2,7 +2,7 @@
 
 use crate::core_local::Core;
 use crate::frame::FrameRef;
-use crate::object::{Endpoint, Entity, Obj, RunState, Thread};
+use crate::object::{Endpoint, Entity, Obj, RunState, SchedContext, Thread};
 use crate::sched;
 use abi::syscall::Status;
 use kcore::queue::Links;
@@ -126,20 +126,14 @@ fn give_back(core: &Core, server: Obj<Thread>, caller: Obj<Thread>) {
 
 /// A thread of this core stops: whoever calls it or serves it is told.
 pub fn abandon(core: &Core, t: Obj<Thread>) {
+    if let Some(server) = t.server.take() {
+        server.caller.set(None);
+        t.running_on.set(reclaim(core, server));
+        frame(t).set_x(0, Status::Again as u64);
+    }
     if let Some(caller) = t.caller.take() {
         frame(caller).set_x(0, Status::Dead as u64);
         give_back(core, t, caller);
-    }
-    if let Some(server) = t.server.take() {
-        // The server loses the lent scheduling context and goes on with its own.
-        server.caller.set(None);
-        if server.common.state.get() == RunState::Ready {
-            sched::block(core, entity(server), RunState::Ready);
-            t.running_on.set(server.running_on.take());
-            sched::make_ready(core, entity(server));
-        } else {
-            t.running_on.set(server.running_on.take());
-        }
     }
     if let Some(ep) = t.endpoint.take() {
         if ep.receiver.get() == Some(t) {
@@ -151,6 +145,24 @@ pub fn abandon(core: &Core, t: Obj<Thread>) {
         }
         frame(t).set_x(0, Status::Again as u64);
     }
+}
+
+/// Takes the lent scheduling context back from the last in a chain of servers that starts with `first`; it goes on with
+/// that one's own.
+fn reclaim(core: &Core, first: Obj<Thread>) -> Option<Obj<SchedContext>> {
+    let mut last = first;
+    while let Some(next) = last.server.get() {
+        last = next;
+    }
+    let ready = last.common.state.get() == RunState::Ready;
+    if ready {
+        sched::block(core, entity(last), RunState::Ready);
+    }
+    let lent = last.running_on.replace(first.common.sched.get());
+    if ready {
+        sched::make_ready(core, entity(last));
+    }
+    lent
 }
 
 /// The endpoint is destroyed: all who wait on it are told. On its core.
