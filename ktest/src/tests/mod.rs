@@ -1,0 +1,41 @@
+//! The tests, by object.
+
+use crate::run::Test;
+
+mod args;
+mod caps;
+mod destroy;
+mod frames;
+mod ipc;
+mod irq;
+mod isolation;
+mod notify;
+mod quota;
+mod threads;
+
+/// A module's tests.
+#[macro_export]
+macro_rules! tests {
+    ($($cores:literal $name:ident;)*) => {
+        /// The tests of this module.
+        pub static TESTS: &[$crate::run::Test] = &[$($crate::run::Test {
+            name: concat!(stringify!($name)),
+            cores: $cores,
+            run: $name,
+        }),*];
+    };
+}
+
+/// All tests in order.
+pub static ALL: &[&[Test]] = &[
+    caps::TESTS,
+    args::TESTS,
+    frames::TESTS,
+    notify::TESTS,
+    threads::TESTS,
+    ipc::TESTS,
+    irq::TESTS,
+    isolation::TESTS,
+    quota::TESTS,
+    destroy::TESTS,
+];
