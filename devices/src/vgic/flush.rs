@@ -11,8 +11,6 @@ use super::{Dist, MAX_LRS, SPI_BASE};
 pub struct LrUpdate {
     /// List registers to install from [`Redist::lr`]: bit n is register n. Never bit 0.
     pub dirty: u16,
-    /// ICH_HCR_EL2.UIE has to be this: more is deliverable than is in list registers.
-    pub uie: bool,
     /// Read the list registers exactly, call [`Redist::sync_full`], flush again. `dirty` is 0.
     pub resync: bool,
 }
@@ -68,9 +66,10 @@ impl Best {
 /// What should be in the free list registers.
 ///
 /// Active interrupts go first, as the guest deactivates them without looking, but leave one register to a pending one,
-/// which may preempt them. Left out are then the least urgent active ones: they are deactivated last, and underflow
-/// comes before that. (A guest with EOImode=1 that deactivates more interrupts than there are list registers in another
-/// order loses one: ICH_HCR_EL2.EOIcount is not used.)
+/// which may preempt them. Left out are then the least urgent active ones: they are deactivated last. When anything is
+/// left out all list registers carry the EOI bit, so that each deactivation, which makes room, is an exit. (A guest with
+/// EOImode=1 that deactivates more interrupts than there are list registers in another order loses one:
+/// ICH_HCR_EL2.EOIcount is not used.)
 struct Wanted {
     active: Best,
     pending: Best,
@@ -98,23 +97,24 @@ impl Redist {
             dist.recall &= !(1 << self.cpu);
         }
         if self.recall || dist.recall >> self.cpu & 1 != 0 {
-            return LrUpdate { resync: true, uie: self.more, dirty: 0 };
+            return LrUpdate { resync: true, dirty: 0 };
         }
         let wanted = self.wanted(dist);
         let left_out = wanted.pending.left_out;
-        let displaced = left_out.is_some_and(|p| p < self.least_urgent_held()) || wanted.active.left_out.is_some();
-        if self.held != 0 && displaced {
-            return LrUpdate { resync: true, uie: self.more, dirty: 0 };
-        }
         self.more = left_out.is_some() || wanted.active.left_out.is_some();
+        let displaced = left_out.is_some_and(|p| p < self.least_urgent_held()) || wanted.active.left_out.is_some();
+        if self.held != 0 && self.more && (displaced || !self.all_held_exit_at_eoi()) {
+            return LrUpdate { resync: true, dirty: 0 };
+        }
         let mut fresh = [Lr::default(); MAX_LRS];
         let mut len = 0;
         for (slot, intid) in fresh.iter_mut().zip(wanted.active.iter().chain(wanted.pending.iter())) {
-            *slot = if intid < SPI_BASE { self.place(intid) } else { dist.place(intid, self.cpu) };
+            let lr = if intid < SPI_BASE { self.place(intid) } else { dist.place(intid, self.cpu) };
+            *slot = lr.with(Lr::EOI, self.more);
             len += 1;
         }
         let dirty = self.install(fresh.get(..len).unwrap_or_default());
-        LrUpdate { dirty, uie: self.more, resync: false }
+        LrUpdate { dirty, resync: false }
     }
 
     /// As [`Self::flush`] for SGIs and PPIs alone, without the distributor: `None` when that is not enough (no room for
@@ -130,7 +130,7 @@ impl Redist {
             dirty |= self.install_one(lr);
             wanted &= wanted - 1;
         }
-        Some(LrUpdate { dirty: dirty | self.clear_stale(), uie: false, resync: false })
+        Some(LrUpdate { dirty: dirty | self.clear_stale(), resync: false })
     }
 
     /// List registers that may be written.
@@ -161,10 +161,17 @@ impl Redist {
         wanted
     }
 
+    fn held(&self) -> impl Iterator<Item = Lr> {
+        self.hw.iter().enumerate().filter(|(n, _)| self.held >> n & 1 != 0).map(|(_, lr)| *lr)
+    }
+
     /// Priority of the least urgent interrupt in a list register, by what was put there.
     fn least_urgent_held(&self) -> u8 {
-        let held = self.hw.iter().enumerate().filter(|(n, _)| self.held >> n & 1 != 0);
-        held.map(|(_, lr)| lr.priority()).max().unwrap_or(0)
+        self.held().map(Lr::priority).max().unwrap_or(0)
+    }
+
+    fn all_held_exit_at_eoi(&self) -> bool {
+        self.held().all(|lr| lr.0 & Lr::EOI != 0)
     }
 
     /// Puts `fresh` into free list registers, where possible into the one that holds that interrupt already.

@@ -21,7 +21,7 @@
 //! 1. [`Redist::sync`] with ICH_ELRSR_EL2: list registers that became empty are done.
 //! 2. The work: register access, [`Redist::send_sgi`], [`Redist::accept`] of what the mailbox held, [`Dist::set_level`]…
 //! 3. [`Redist::flush_private`] when only SGIs or PPIs changed (needs no lock), else, or when it returns `None`,
-//!    [`Redist::flush`]. Install the registers in `dirty` from [`Redist::lr`], set ICH_HCR_EL2.UIE as told.
+//!    [`Redist::flush`]. Install the registers in `dirty` from [`Redist::lr`].
 //! 4. If it says `resync`: read the list registers exactly, [`Redist::sync_full`], flush again.
 //!
 //! Accesses for which [`Redist::dist_needs_full`] or [`Redist::own_needs_full`] is true want `sync_full` in place of
@@ -34,7 +34,8 @@
 //! needs the truth (an edge or SGI that comes again, a level that fell, a higher priority with no room) asks for
 //! `resync`; then all list registers are folded into the model and filled afresh. Level-sensitive interrupts carry the
 //! EOI bit: at deactivation the guest exits and the line is looked at again. More deliverable than list registers: those
-//! of highest priority are in, and underflow (UIE) brings the vCPU back for the rest.
+//! of highest priority are in, all with the EOI bit, and each deactivation brings the vCPU back for the rest. No bit of
+//! ICH_HCR_EL2 but En is needed.
 //!
 //! List register 0 and vINTID 27 (virtual timer) belong to the kernel: see [`Redist::timer_word`].
 

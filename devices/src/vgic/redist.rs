@@ -10,7 +10,7 @@ use crate::MAX_VCPUS;
 
 /// SGIs are always edge-triggered.
 pub(super) const SGIS: u32 = 0xffff;
-/// Fewest list registers: one of the kernel's and two, as ICH_HCR_EL2.UIE fires while only one is valid.
+/// Fewest list registers: the kernel's, one for what is active, one for what may preempt it.
 pub(super) const MIN_LRS: u8 = 3;
 /// The kernel's interrupt.
 pub(super) const VTIMER: u32 = 1 << VTIMER_INTID;
@@ -40,8 +40,7 @@ pub struct Redist {
 }
 
 impl Redist {
-    /// At reset: vCPU `cpu` of `cpus`, with `lr_count` list registers (ICH_VTR_EL2.ListRegs + 1; clamped to 3..=16: with fewer
-    /// underflow would never cease).
+    /// At reset: vCPU `cpu` of `cpus`, with `lr_count` list registers (ICH_VTR_EL2.ListRegs + 1; clamped to 3..=16).
     pub fn new(cpu: u8, cpus: u8, lr_count: u8) -> Self {
         let cpus = cpus.clamp(1, MAX_VCPUS as u8);
         Self {

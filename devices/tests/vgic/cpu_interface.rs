@@ -1,5 +1,5 @@
-//! A fake of the GICv3 virtual CPU interface (IHI0069 6): list registers, acknowledge, end of interrupt (EOImode=0),
-//! underflow and EOI maintenance.
+//! A fake of the GICv3 virtual CPU interface (IHI0069 6): list registers, acknowledge, end of interrupt (EOImode=0), EOI
+//! maintenance.
 
 use devices::vgic::{Lr, MAX_LRS};
 
@@ -9,7 +9,6 @@ pub const IDLE: u8 = 0xff;
 pub struct CpuInterface {
     pub lrs: [u64; MAX_LRS],
     pub lr_count: usize,
-    pub uie: bool,
     /// Priorities of what was acknowledged and not ended, the most urgent last.
     running: Vec<u8>,
     /// Ends of interrupts that were in no list register.
@@ -18,7 +17,7 @@ pub struct CpuInterface {
 
 impl CpuInterface {
     pub fn new(lr_count: usize) -> Self {
-        Self { lrs: [0; MAX_LRS], lr_count, uie: false, running: Vec::new(), lost_ends: 0 }
+        Self { lrs: [0; MAX_LRS], lr_count, running: Vec::new(), lost_ends: 0 }
     }
 
     fn valid(&self) -> impl Iterator<Item = usize> {
@@ -71,6 +70,6 @@ impl CpuInterface {
 
     /// Whether the maintenance interrupt is asserted.
     pub fn maintenance(&self) -> bool {
-        self.eisr() != 0 || (self.uie && self.valid().count() <= 1)
+        self.eisr() != 0
     }
 }

@@ -73,7 +73,7 @@ impl Vm {
             update = vcpu.redist.flush(&mut self.dist);
         }
         assert!(!update.resync, "an exact look is enough");
-        install(vcpu, update.dirty, update.uie);
+        install(vcpu, update.dirty);
         self.post(others);
     }
 
@@ -160,7 +160,7 @@ impl Vm {
         let sgi = sender.redist.send_sgi(register, value);
         if sgi.targets >> from & 1 != 0 {
             match sender.redist.flush_private() {
-                Some(update) => install(sender, update.dirty, update.uie),
+                Some(update) => install(sender, update.dirty),
                 None => self.resume(from),
             }
         }
@@ -181,7 +181,7 @@ impl Vm {
     }
 }
 
-fn install(vcpu: &mut Vcpu, dirty: u16, uie: bool) {
+fn install(vcpu: &mut Vcpu, dirty: u16) {
     assert_eq!(dirty & 1, 0, "list register 0 is the kernel's");
     for n in 0..MAX_LRS {
         if dirty >> n & 1 != 0 {
@@ -190,7 +190,6 @@ fn install(vcpu: &mut Vcpu, dirty: u16, uie: bool) {
             vcpu.interface.lrs[n] = lr.0;
         }
     }
-    vcpu.interface.uie = uie;
     assert_unique(&vcpu.interface);
 }
 

@@ -8,9 +8,6 @@ use devices::vgic::LrUpdate;
 use rt::sys;
 use vmm::syndrome::IL;
 
-/// ICH_HCR_EL2.UIE.
-const HCR_UIE: u64 = 1 << 1;
-
 /// The page of a vCPU. Only that vCPU's handler uses it.
 #[derive(Clone, Copy)]
 pub struct Page(*mut VcpuPage);
@@ -54,7 +51,6 @@ impl Page {
     field!(dirty, set_dirty, irq.dirty, "List registers to install.");
     field!(elrsr, irq.elrsr, "ICH_ELRSR_EL2.");
     field!(eisr, irq.eisr, "ICH_EISR_EL2.");
-    field!(set_irq_hcr = irq.hcr, "Wanted ICH_HCR_EL2 bits.");
     field!(set_timer = irq.timer, "How to inject the virtual timer.");
 
     /// Xn; 31 is XZR.
@@ -104,7 +100,6 @@ impl Page {
         if update.dirty != 0 {
             self.set_dirty(self.dirty() | u64::from(update.dirty));
         }
-        self.set_irq_hcr(if update.uie { HCR_UIE } else { 0 });
     }
 
     /// The list registers as the hardware has them. Those not installed yet stay as the VMM wrote them.
