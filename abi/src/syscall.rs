@@ -42,8 +42,10 @@ pub const CREATE: u64 = 16;
 pub const COPY: u64 = 17;
 /// Empty a slot. x0: slot. The object lives on.
 pub const DELETE: u64 = 18;
-/// Destroy an object with all capabilities to it. x0: slot (rights ALL). [`Status::Again`] until done: call again.
-/// Of a domain: with all of its objects, and its donated memory goes back to the donors' ranges.
+/// Destroy an object with all capabilities to it. x0: slot (rights ALL). [`Status::Again`] until done: call again;
+/// [`Status::BadCap`] then means that another caller's help has ended it.
+/// Of a domain: with all of its objects, domains among them, and its donated memory goes back to the donors' ranges.
+/// Not of the caller's own domain, nor of one that owns frames ([`Status::BadState`]).
 pub const DESTROY: u64 = 19;
 /// Split a frame range. x0: frame (owner, rights ALL, no attachments), x1: pages that stay, x2: empty slot for the rest.
 pub const FRAME_SPLIT: u64 = 20;

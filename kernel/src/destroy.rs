@@ -33,13 +33,13 @@ enum Phase {
 struct Job {
     /// Object that goes; 0: none.
     target: u64,
-    /// Domain that asked for it.
-    caller: u64,
+    /// Who asked for it: domain and slot. 0: the domain inside of another goes first, which is asked for again.
+    caller: (u64, u64),
     phase: Phase,
 }
 
 static JOB: TicketLock<Job, memory::Wfe> =
-    TicketLock::new(Job { target: 0, caller: 0, phase: Phase::Release { cursor: 0 } });
+    TicketLock::new(Job { target: 0, caller: (0, 0), phase: Phase::Release { cursor: 0 } });
 /// Target of the quiescence that is under way, for the cores.
 static TARGET: AtomicU64 = AtomicU64::new(0);
 static EPOCH: AtomicU64 = AtomicU64::new(0);
@@ -48,7 +48,7 @@ static EPOCH: AtomicU64 = AtomicU64::new(0);
 pub fn destroy(caller: Obj<Domain>, index: u64) -> Result<(), Status> {
     let mut job = JOB.lock();
     if job.target != 0 {
-        let done = step(&mut job) && job.caller == caller.addr();
+        let done = step(&mut job) && job.caller == (caller.addr(), index);
         return if done { Ok(()) } else { Err(Status::Again) };
     }
     let cap = caps::word(caller, index)?;
@@ -59,27 +59,38 @@ pub fn destroy(caller: Obj<Domain>, index: u64) -> Result<(), Status> {
         return Err(Status::NoRights);
     }
     let target = Obj::<Header>::at(cap.addr());
-    allowed(caller, cap.kind(), target)?;
-    mark(target);
-    job.target = target.addr();
-    job.caller = caller.addr();
+    allowed(cap.kind(), target)?;
+    let first = if cap.kind() == Kind::Domain { innermost(caller, Obj::at(target.addr()))? } else { target };
+    mark(first);
+    job.target = first.addr();
+    job.caller = if first == target { (caller.addr(), index) } else { (0, 0) };
     job.phase = Phase::Caps { domain: domain::ALL.load(Ordering::Relaxed), slot: 0 };
     Err(Status::Again)
 }
 
-fn allowed(caller: Obj<Domain>, kind: Kind, target: Obj<Header>) -> Result<(), Status> {
+fn allowed(kind: Kind, target: Obj<Header>) -> Result<(), Status> {
     match kind {
         Kind::Null | Kind::Machine | Kind::Frame => Err(Status::BadKind),
-        Kind::Domain => {
-            let d = Obj::<Domain>::at(target.addr());
-            let has = |kind: Kind| domain::objects(d).any(|h| h.kind.get() == kind as u8);
-            if d == caller || has(Kind::Domain) || has(Kind::Frame) { Err(Status::BadState) } else { Ok(()) }
-        }
         Kind::Space if Obj::<Space>::at(target.addr()).users.get() != 0 => Err(Status::BadState),
         Kind::SchedContext if Obj::<SchedContext>::at(target.addr()).bound.load(Ordering::Relaxed) != 0 => {
             Err(Status::BadState)
         }
         _ => Ok(()),
+    }
+}
+
+/// The domain that goes first: one that was made from `outer`'s pool, or from that one's, and has made none itself. The
+/// others on the way make no more objects.
+fn innermost(caller: Obj<Domain>, outer: Obj<Domain>) -> Result<Obj<Header>, Status> {
+    let mut d = outer;
+    loop {
+        let of_kind = |kind: Kind| domain::objects(d).find(|h| h.kind.get() == kind as u8);
+        if d == caller || of_kind(Kind::Frame).is_some() {
+            return Err(Status::BadState);
+        }
+        let Some(inner) = of_kind(Kind::Domain) else { return Ok(Obj::at(d.addr())) };
+        d.closing.set(true);
+        d = Obj::at(inner.addr());
     }
 }
 

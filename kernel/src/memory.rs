@@ -67,7 +67,7 @@ pub fn give_page(domain: Obj<Domain>, page: u64) {
 /// Makes an object in a domain's pool. All zeros is a valid object of every type; the caller fills it in before it
 /// publishes a capability.
 pub fn make<T>(domain: Obj<Domain>, kind: Kind) -> Result<Obj<T>, Status> {
-    if domain.header.dead.load(Ordering::Relaxed) {
+    if domain.closing.get() || domain.header.dead.load(Ordering::Relaxed) {
         return Err(Status::Dead);
     }
     let page = take_page(domain).ok_or(Status::NoMemory)?;

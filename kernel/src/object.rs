@@ -188,6 +188,8 @@ pub struct Domain {
     pub next_domain: Cell<u64>,
     /// See `next_domain`.
     pub prev_domain: Cell<u64>,
+    /// It will be destroyed after the domains that it has made: no more objects. Management lock.
+    pub closing: Cell<bool>,
     /// Told when the domain stops. Management lock.
     pub watch: Cell<Option<Obj<Notification>>>,
     /// Bits that `watch` is signalled with.
@@ -287,10 +289,10 @@ pub struct Vcpu {
     pub timer_passed: Cell<bool>,
     /// The virtual timer fired while the VMM had it disabled.
     pub timer_held: Cell<bool>,
-    /// Deadline of the VMM's timer (VCPU_TIMER), CNTPCT ticks. Its core.
-    pub vmm_deadline: Cell<u64>,
     /// An SError is to be reported.
     pub serror: Cell<bool>,
+    /// Deadline of the VMM's timer (VCPU_TIMER), CNTPCT ticks. Its core.
+    pub vmm_deadline: Cell<u64>,
     /// List registers, EL1 registers and FP state while not loaded.
     pub lrs: Cell<[u64; 16]>,
     /// See `lrs`.

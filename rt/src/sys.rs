@@ -194,7 +194,18 @@ pub fn delete(slot: u64) -> Result {
 
 /// Destroys an object with all capabilities to it.
 pub fn destroy(slot: u64) -> Result {
-    until_done(nr::DESTROY, [slot, 0, 0, 0, 0, 0])
+    let step = || call(nr::DESTROY, [slot, 0, 0, 0, 0, 0]).map(drop);
+    match step() {
+        // The slot is empty when another caller's help has ended the destruction.
+        Err(Status::Again) => loop {
+            match step() {
+                Err(Status::Again) => {}
+                Ok(()) | Err(Status::BadCap) => return Ok(()),
+                other => return other,
+            }
+        },
+        other => other,
+    }
 }
 
 /// Splits a frame: `pages` stay in it, the rest comes to `rest`, an empty slot.

@@ -4,7 +4,7 @@ use crate::child::{Child, Role};
 use crate::env::{self, MACHINE, SELF, WINDOW};
 use crate::outcome::Outcome;
 use crate::shared::word;
-use crate::thread::sleep_ms;
+use crate::thread::{sleep_ms, wait_until};
 use crate::{check, check_eq, hostile, tests};
 use abi::syscall::{Status, counter, stop};
 use rt::sys::{self, DomainInfo};
@@ -125,9 +125,8 @@ fn others_go_on_when_a_domain_faults() -> Outcome {
         let child = Child::spawn(0, 0, 6, Role::Hostile, n)?;
         check!(child.stopped(500).is_ok(), "not stopped");
         let before = word(9).get();
-        sleep_ms(3);
+        check!(wait_until(500, || word(9).get() != before), "the other domain does not run");
         check!(other.runs(), "the other domain stopped too");
-        check!(word(9).get() != before, "the other domain does not run");
         child.destroy()?;
     }
     Ok(())
