@@ -19,6 +19,9 @@ mod bits {
     pub const AARCH32: u64 = 0xffff_ffe0;
 }
 
+/// Bits of SPSR_EL2 that [`guest_spsr`] lets through for EL0t, EL1t and EL1h.
+pub const GUEST_SPSR: u64 = bits::AARCH64 | bits::M;
+
 /// SPSR_EL2 for the entry of a guest: EL0t, EL1t, EL1h, AArch32 User if the core has AArch32 at EL0 (`aarch32`:
 /// ID_AA64PFR0_EL1.EL0 = 2; the return would be illegal otherwise, and the kernel would go on at the guest's address).
 /// Any other mode becomes EL1h.

@@ -2,28 +2,30 @@
 //! statistics.
 
 use crate::arch::{self, sysreg};
-use crate::config::HCR_GUEST;
+use crate::config::{HCR_DOMAIN, HCR_GUEST, SCTLR_DOMAIN};
 use crate::object::{Entity, Obj, SchedContext, Vcpu};
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kcore::mpsc::WakeStack;
 use kcore::queue::RunQueue;
+use kcore::spsr::GUEST_SPSR;
 use kcore::timerq::TimerQueue;
 
 /// Which context the exception return goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 pub enum Mode {
-    /// A thread of a domain.
-    Thread,
-    /// A guest.
+    /// A guest. 0 for vectors.S.
     Guest,
     /// The VMM's handler of a vCPU.
     Handler,
+    /// A thread of a domain.
+    Thread,
     /// Nothing: the core waits.
     Idle,
 }
 
-/// State of one core. `stack`, `frame`, `fresh` and `emergency` are known to the assembly.
+/// State of one core. Some fields are known to the assembly (`arch`).
 #[repr(C)]
 pub struct Core {
     /// Top of the kernel stack.
@@ -34,6 +36,12 @@ pub struct Core {
     pub fresh: Cell<u64>,
     /// Top of the stack for crash records.
     pub emergency: Cell<u64>,
+    /// HCR_EL2 for a guest: WFI traps while others are ready.
+    pub guest_hcr: Cell<u64>,
+    /// Bits of SPSR_EL2 that an AArch64 guest may set.
+    pub guest_spsr: u64,
+    /// SCTLR_EL1 and HCR_EL2 for a domain.
+    pub domain_regime: [u64; 2],
     /// Number of this core.
     pub index: Cell<usize>,
     /// MPIDR affinity of this core.
@@ -54,8 +62,6 @@ pub struct Core {
     pub slice_end: Cell<u64>,
     /// Whose slice it is.
     pub slice_of: Cell<Option<Obj<SchedContext>>>,
-    /// HCR_EL2 for a guest: WFI traps while others are ready.
-    pub guest_hcr: Cell<u64>,
     /// The scheduler must choose anew before the return.
     pub resched: Cell<bool>,
     /// Entities that other cores want looked at.
@@ -94,6 +100,8 @@ impl Core {
             slice_end: Cell::new(u64::MAX),
             slice_of: Cell::new(None),
             guest_hcr: Cell::new(HCR_GUEST),
+            guest_spsr: GUEST_SPSR,
+            domain_regime: [SCTLR_DOMAIN, HCR_DOMAIN],
             resched: Cell::new(false),
             wakes: WakeStack::new(),
             seen: AtomicU64::new(0),

@@ -11,7 +11,8 @@ use abi::vcpu::reason;
 use core::sync::atomic::Ordering;
 
 /// Exception classes (Arm ARM D24.2.40, ESR_EL2.EC).
-mod ec {
+#[allow(missing_docs, reason = "the Arm ARM's names")]
+pub mod ec {
     pub const WFX: u64 = 0x01;
     pub const FP: u64 = 0x07;
     pub const SVC64: u64 = 0x15;
@@ -21,7 +22,8 @@ mod ec {
     pub const DATA_ABORT: u64 = 0x24;
 }
 
-const DOORBELL: u64 = 1;
+/// Immediate of the HVC that the kernel answers itself.
+pub const DOORBELL: u64 = 1;
 
 /// A synchronous exception from EL0 or EL1.
 pub extern "C" fn lower_sync() {

@@ -6,11 +6,25 @@ pub mod el1;
 pub mod fp;
 pub mod sysreg;
 
-use crate::core_local::Core;
+use crate::core_local::{Core, Mode};
+use crate::object::Vcpu;
+use crate::trap::ec;
+use abi::vcpu::{RegFrame, VcpuPage};
 use core::mem::offset_of;
 
 /// Bytes of a core's kernel stack with its guard page, the lowest.
 pub const STACK_STRIDE: usize = 5 * 4096;
+
+// What the paths in vectors.S take for granted: pairs that one LDP or LDR loads.
+const _: () = {
+    assert!(offset_of!(Core, guest_spsr) == offset_of!(Core, guest_hcr) + 8);
+    assert!(offset_of!(Vcpu, sp_el0) == offset_of!(Vcpu, sctlr) + 8);
+    assert!(offset_of!(Vcpu, stack) == offset_of!(Vcpu, entry) + 8);
+    assert!(offset_of!(Vcpu, domain_vttbr) == offset_of!(Vcpu, argument) + 8);
+    assert!(offset_of!(Vcpu, kicked).is_multiple_of(4) && offset_of!(Vcpu, serror) == offset_of!(Vcpu, kicked) + 3);
+    assert!(offset_of!(VcpuPage, frame) == 0 && Mode::Guest as u8 == 0);
+    assert!(offset_of!(VcpuPage, exit.ipa) == offset_of!(VcpuPage, exit.far) + 8);
+};
 
 core::arch::global_asm!(
     ".equ STACK_STRIDE, {stride}",
@@ -28,6 +42,30 @@ core::arch::global_asm!(
     CORE_FRAME = const offset_of!(Core, frame),
     CORE_FRESH = const offset_of!(Core, fresh),
     CORE_EMERGENCY = const offset_of!(Core, emergency),
+    CORE_MODE = const offset_of!(Core, mode),
+    CORE_CURRENT = const offset_of!(Core, current),
+    CORE_DOMAIN_REGIME = const offset_of!(Core, domain_regime),
+    CORE_GUEST_REGIME = const offset_of!(Core, guest_hcr),
+    MODE_HANDLER = const Mode::Handler as u8,
+    VCPU_SCTLR = const offset_of!(Vcpu, sctlr),
+    VCPU_ENTRY = const offset_of!(Vcpu, entry),
+    VCPU_ARGUMENT = const offset_of!(Vcpu, argument),
+    VCPU_IN_HANDLER = const offset_of!(Vcpu, in_handler),
+    VCPU_HANDLER = const offset_of!(Vcpu, handler),
+    VCPU_NEWS = const offset_of!(Vcpu, kicked),
+    VCPU_PAGE = const offset_of!(Vcpu, page),
+    VCPU_GUEST_VTTBR = const offset_of!(Vcpu, guest_vttbr),
+    FRAME_ELR = const offset_of!(RegFrame, elr),
+    EXIT_REASON = const offset_of!(VcpuPage, exit.reason),
+    EXIT_FAR = const offset_of!(VcpuPage, exit.far),
+    IRQ_ELRSR = const offset_of!(VcpuPage, irq.elrsr),
+    IRQ_DIRTY = const offset_of!(VcpuPage, irq.dirty),
+    IRQ_HCR = const offset_of!(VcpuPage, irq.hcr),
+    EC_SVC64 = const ec::SVC64,
+    EC_HVC64 = const ec::HVC64,
+    EC_SYSREG = const ec::SYSREG,
+    EC_DATA_ABORT = const ec::DATA_ABORT,
+    DOORBELL = const crate::trap::DOORBELL,
     lower_sync = sym crate::trap::lower_sync,
     lower_irq = sym crate::trap::lower_irq,
     lower_serror = sym crate::trap::lower_serror,

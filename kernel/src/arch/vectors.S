@@ -4,8 +4,7 @@
 // x0–x30 there before it touches any, then takes this core's stack. Return loads them from the frame that the
 // scheduler chose. ELR_EL2 and SPSR_EL2 stay in their registers unless contexts are switched.
 
-.macro SAVE_GPRS
-    stp     x0, x1, [sp, #0]
+.macro SAVE_REST
     stp     x2, x3, [sp, #16]
     stp     x4, x5, [sp, #32]
     stp     x6, x7, [sp, #48]
@@ -21,14 +20,31 @@
     stp     x26, x27, [sp, #208]
     stp     x28, x29, [sp, #224]
     str     x30, [sp, #240]
-    mrs     x0, tpidr_el2
-    ldr     x1, [x0, #{CORE_STACK}]
-    mov     sp, x1
+.endm
+
+.macro LOAD_GPRS
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x8, x9, [sp, #64]
+    ldp     x10, x11, [sp, #80]
+    ldp     x12, x13, [sp, #96]
+    ldp     x14, x15, [sp, #112]
+    ldp     x16, x17, [sp, #128]
+    ldp     x18, x19, [sp, #144]
+    ldp     x20, x21, [sp, #160]
+    ldp     x22, x23, [sp, #176]
+    ldp     x24, x25, [sp, #192]
+    ldp     x26, x27, [sp, #208]
+    ldp     x28, x29, [sp, #224]
+    ldr     x30, [sp, #240]
+    ldp     x0, x1, [sp, #0]
 .endm
 
 .macro LOWER handler
     .balign 128
-    SAVE_GPRS
+    stp     x0, x1, [sp, #0]
+    mrs     x0, tpidr_el2
     b       \handler
 .endm
 
@@ -61,14 +77,139 @@ vectors:
     LOWER   lower_irq_entry
     LOWER   lower_serror_entry
 
+// Sorts synchronous exceptions: the exits of a guest to its VMM, and the handler's return from there, go by the two
+// paths below; they are `switch::exit` and `switch::resume` without what these need rarely. All else goes to Rust.
 lower_sync_entry:
+    ldrb    w1, [x0, #{CORE_MODE}]
+    cbz     w1, guest_sync                  // Mode::Guest
+    cbnz    x8, rust_sync                   // not VCPU_RESUME
+    cmp     w1, #{MODE_HANDLER}
+    b.ne    rust_sync
+    mrs     x1, esr_el2
+    lsr     x1, x1, #26
+    cmp     x1, #{EC_SVC64}
+    b.ne    rust_sync
+    ldr     x1, [sp, #0]
+    cbz     x1, resume_guest                // RESUME_RUN
+rust_sync:
+    SAVE_REST
+rust_sync_saved:
+    ldr     x1, [x0, #{CORE_STACK}]
+    mov     sp, x1
     bl      {lower_sync}
     b       return_to_lower
+
 lower_irq_entry:
+    SAVE_REST
+    ldr     x1, [x0, #{CORE_STACK}]
+    mov     sp, x1
     bl      {lower_irq}
     b       return_to_lower
+
 lower_serror_entry:
+    SAVE_REST
+    ldr     x1, [x0, #{CORE_STACK}]
+    mov     sp, x1
     bl      {lower_serror}
+    b       return_to_lower
+
+// Exit of a guest to its VMM's handler. x0 = core; SP is the frame, which starts the shared page.
+guest_sync:
+    SAVE_REST
+    mrs     x2, esr_el2
+    lsr     x3, x2, #26
+    cmp     x3, #{EC_DATA_ABORT}
+    b.ne    1f
+    and     w3, w2, #0x3c
+    cmp     w3, #0xc                        // permission fault: HPFAR_EL2 may be invalid
+    b.eq    rust_sync_saved
+    mrs     x3, hpfar_el2
+    mrs     x4, far_el2
+    ubfx    x3, x3, #4, #40
+    and     x5, x4, #0xfff
+    orr     x3, x5, x3, lsl #12
+    stp     x4, x3, [sp, #{EXIT_FAR}]
+    b       2f
+1:  cmp     x3, #{EC_SYSREG}
+    b.eq    2f
+    cmp     x3, #{EC_HVC64}
+    b.ne    rust_sync_saved
+    and     w3, w2, #0xffff
+    cmp     w3, #{DOORBELL}
+    b.eq    rust_sync_saved
+2:  stp     xzr, x2, [sp, #{EXIT_REASON}]   // reason::SYNC, ESR
+    ldr     x1, [x0, #{CORE_CURRENT}]
+    mrs     x2, elr_el2
+    mrs     x3, spsr_el2
+    stp     x2, x3, [sp, #{FRAME_ELR}]
+    mrs     x2, S3_4_C12_C11_5              // ICH_ELRSR_EL2
+    str     x2, [sp, #{IRQ_ELRSR}]
+    msr     S3_4_C12_C11_0, xzr             // ICH_HCR_EL2
+    mrs     x2, sctlr_el1
+    mrs     x3, sp_el0
+    stp     x2, x3, [x1, #{VCPU_SCTLR}]
+    ldp     x2, x3, [x0, #{CORE_DOMAIN_REGIME}]
+    msr     sctlr_el1, x2
+    msr     hcr_el2, x3
+    ldp     x2, x3, [x1, #{VCPU_ENTRY}]
+    msr     elr_el2, x2
+    msr     sp_el0, x3
+    ldp     x4, x2, [x1, #{VCPU_ARGUMENT}]
+    msr     vttbr_el2, x2
+    msr     spsr_el2, xzr                   // EL0t, nothing masked
+    mov     w2, #{MODE_HANDLER}
+    strb    w2, [x0, #{CORE_MODE}]
+    strb    w2, [x1, #{VCPU_IN_HANDLER}]
+    add     x2, x1, #{VCPU_HANDLER}
+    str     x2, [x0, #{CORE_FRAME}]
+    mov     sp, x2
+    mov     x0, x4
+    mov     x1, xzr                         // what is left in registers is the guest's own: its VMM may see it
+    mov     x2, xzr
+    mov     x3, xzr
+    mov     x4, xzr
+    mov     x5, xzr
+    eret
+    dsb     nsh
+    isb
+
+// The handler is done: the guest goes on. x0 = core; the handler's registers are forgotten.
+resume_guest:
+    ldr     x1, [x0, #{CORE_CURRENT}]
+    ldr     w2, [x1, #{VCPU_NEWS}]          // kick, timers, SError
+    cbnz    w2, 3f
+    ldr     x2, [x1, #{VCPU_PAGE}]
+    ldr     x3, [x2, #{IRQ_DIRTY}]
+    cbnz    x3, 3f
+    ldp     x3, x4, [x2, #{FRAME_ELR}]
+    and     x5, x4, #0x1f
+    cmp     x5, #5                          // EL1h, or EL0t; the rest is for `guest_spsr`
+    ccmp    x5, #0, #4, ne
+    b.ne    3f
+    ldp     x6, x7, [x0, #{CORE_GUEST_REGIME}]
+    and     x4, x4, x7
+    msr     elr_el2, x3
+    msr     spsr_el2, x4
+    msr     hcr_el2, x6
+    ldr     x3, [x2, #{IRQ_HCR}]
+    and     x3, x3, #0xe
+    orr     x3, x3, #1
+    msr     S3_4_C12_C11_0, x3
+    ldp     x3, x4, [x1, #{VCPU_SCTLR}]
+    msr     sctlr_el1, x3
+    msr     sp_el0, x4
+    ldr     x3, [x1, #{VCPU_GUEST_VTTBR}]
+    msr     vttbr_el2, x3
+    strb    wzr, [x0, #{CORE_MODE}]
+    strb    wzr, [x1, #{VCPU_IN_HANDLER}]
+    str     x2, [x0, #{CORE_FRAME}]
+    mov     sp, x2
+    LOAD_GPRS
+    eret
+    dsb     nsh
+    isb
+3:  str     xzr, [sp, #64]                  // x8: VCPU_RESUME, for Rust
+    b       rust_sync_saved
 
 // Continues in the current frame (Core::frame).
 .global return_to_lower
@@ -78,22 +219,7 @@ return_to_lower:
     ldr     x2, [x0, #{CORE_FRESH}]
     mov     sp, x1
     cbnz    x2, enter_handler
-    ldp     x2, x3, [sp, #16]
-    ldp     x4, x5, [sp, #32]
-    ldp     x6, x7, [sp, #48]
-    ldp     x8, x9, [sp, #64]
-    ldp     x10, x11, [sp, #80]
-    ldp     x12, x13, [sp, #96]
-    ldp     x14, x15, [sp, #112]
-    ldp     x16, x17, [sp, #128]
-    ldp     x18, x19, [sp, #144]
-    ldp     x20, x21, [sp, #160]
-    ldp     x22, x23, [sp, #176]
-    ldp     x24, x25, [sp, #192]
-    ldp     x26, x27, [sp, #208]
-    ldp     x28, x29, [sp, #224]
-    ldr     x30, [sp, #240]
-    ldp     x0, x1, [sp, #0]
+    LOAD_GPRS
     eret
     dsb     nsh                             // no speculation past the return
     isb
