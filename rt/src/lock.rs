@@ -20,20 +20,13 @@ unsafe impl<T: Send> Sync for SpinLock<T> {}
 impl<T> SpinLock<T> {
     /// A free lock around `data`.
     pub const fn new(data: T) -> Self {
-        Self {
-            taken: AtomicU32::new(0),
-            data: UnsafeCell::new(data),
-        }
+        Self { taken: AtomicU32::new(0), data: UnsafeCell::new(data) }
     }
 
     /// Takes the lock, spinning until it is free.
     #[inline]
     pub fn lock(&self) -> Guard<'_, T> {
-        while self
-            .taken
-            .compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
+        while self.taken.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
             self.wait();
         }
         Guard { lock: self }

@@ -25,11 +25,7 @@ pub fn line(line: fmt::Arguments) {
     if machine == 0 {
         return;
     }
-    let mut writer = Writer {
-        machine,
-        buffer: [0; CHUNK],
-        used: 0,
-    };
+    let mut writer = Writer { machine, buffer: [0; CHUNK], used: 0 };
     // The writer cannot fail; a formatter that does so costs its own line only.
     let _ = writer.write_fmt(line);
     let _ = writer.write_str("\n");

@@ -27,7 +27,8 @@ macro_rules! main {
     };
 }
 
-/// Defines `$entry`, the entry point of a vCPU's handler, around `$handler`, an `extern "C" fn(argument: u64) -> u64`
+/// Defines `$entry`, the entry point of a vCPU's handler, around `$handler`, an `extern "C" fn(argument: u64) -> u64` (or of another type of one
+/// word)
 /// that returns the action for `VCPU_RESUME`.
 ///
 /// The kernel enters with x0 = argument and sp = top of the handler's stack at each exit of the guest; nothing is kept

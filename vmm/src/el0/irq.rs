@@ -9,18 +9,18 @@ use rt::sys;
 
 /// What the hardware says of the list registers at this exit: empty ones, and those with an EOI. Registers that are not
 /// installed yet say nothing.
-fn emptied(cpu: &Cpu) -> (u64, u64) {
-    let installed = !cpu.page.dirty();
-    let eisr = if cpu.page.reason() == reason::MAINTENANCE { cpu.page.eisr() } else { 0 };
-    (cpu.page.elrsr() & installed, eisr & installed)
+fn emptied(cpu: Cpu) -> (u64, u64) {
+    let installed = !cpu.page().dirty();
+    let eisr = if cpu.page().reason() == reason::MAINTENANCE { cpu.page().eisr() } else { 0 };
+    (cpu.page().elrsr() & installed, eisr & installed)
 }
 
 /// Takes back what the guest has finished, lets `work` change the model (it names other vCPUs that must look), and fills
 /// the list registers anew.
-pub fn refresh<T>(cpu: &Cpu, work: impl FnOnce(&mut Redist, &mut Dist) -> (T, CpuMask)) -> T {
+pub fn refresh<T>(cpu: Cpu, work: impl FnOnce(&mut Redist, &mut Dist) -> (T, CpuMask)) -> T {
     let (elrsr, eisr) = emptied(cpu);
     let mut redist = cpu.own.redist.lock();
-    let mut dist = cpu.vm.dist.lock();
+    let mut dist = cpu.vm().dist.lock();
     let mut others = redist.sync(&mut dist, elrsr, eisr);
     let (result, touched) = work(&mut redist, &mut dist);
     others |= touched;
@@ -31,11 +31,11 @@ pub fn refresh<T>(cpu: &Cpu, work: impl FnOnce(&mut Redist, &mut Dist) -> (T, Cp
 }
 
 /// As [`refresh`], with exact list registers at the beginning: pending and active bits are read or written.
-pub fn refresh_exact<T>(cpu: &Cpu, work: impl FnOnce(&mut Redist, &mut Dist) -> (T, CpuMask)) -> T {
-    let lrs = cpu.page.exact_lrs(cpu.slot());
+pub fn refresh_exact<T>(cpu: Cpu, work: impl FnOnce(&mut Redist, &mut Dist) -> (T, CpuMask)) -> T {
+    let lrs = cpu.page().exact_lrs(cpu.slot());
     let mut redist = cpu.own.redist.lock();
-    let mut dist = cpu.vm.dist.lock();
-    let mut others = redist.sync_full(&mut dist, &lrs, cpu.page.dirty());
+    let mut dist = cpu.vm().dist.lock();
+    let mut others = redist.sync_full(&mut dist, &lrs, cpu.page().dirty());
     let (result, touched) = work(&mut redist, &mut dist);
     others |= touched;
     drop(dist);
@@ -45,47 +45,47 @@ pub fn refresh_exact<T>(cpu: &Cpu, work: impl FnOnce(&mut Redist, &mut Dist) -> 
 }
 
 /// Fills the list registers; with an exact look first where the model asks for it. Gives other vCPUs that must look.
-fn flush(cpu: &Cpu, mut redist: Guard<Redist>) -> CpuMask {
+fn flush(cpu: Cpu, mut redist: Guard<Redist>) -> CpuMask {
     let mut others = 0;
-    let mut update = redist.flush(&mut cpu.vm.dist.lock());
+    let mut update = redist.flush(&mut cpu.vm().dist.lock());
     if update.resync {
         drop(redist);
-        let lrs = cpu.page.exact_lrs(cpu.slot());
+        let lrs = cpu.page().exact_lrs(cpu.slot());
         redist = cpu.own.redist.lock();
-        let mut dist = cpu.vm.dist.lock();
-        others = redist.sync_full(&mut dist, &lrs, cpu.page.dirty());
+        let mut dist = cpu.vm().dist.lock();
+        others = redist.sync_full(&mut dist, &lrs, cpu.page().dirty());
         update = redist.flush(&mut dist);
     }
-    cpu.page.install(update, |n| redist.lr(n));
-    cpu.page.set_timer(u64::from(redist.timer_word()));
+    cpu.page().install(update, |n| redist.lr(n));
+    cpu.page().set_timer(u64::from(redist.timer_word()));
     others
 }
 
 /// As [`refresh`] for private interrupts, without the distributor where that is enough.
-fn refresh_private(cpu: &Cpu, work: impl FnOnce(&mut Redist)) {
+fn refresh_private(cpu: Cpu, work: impl FnOnce(&mut Redist)) {
     let (elrsr, eisr) = emptied(cpu);
     let mut redist = cpu.own.redist.lock();
     redist.sync_private(elrsr, eisr);
     work(&mut redist);
     match redist.flush_private() {
-        Some(update) => cpu.page.install(update, |n| redist.lr(n)),
+        Some(update) => cpu.page().install(update, |n| redist.lr(n)),
         None => {
-            let others = redist.sync(&mut cpu.vm.dist.lock(), elrsr, eisr) | flush(cpu, redist);
+            let others = redist.sync(&mut cpu.vm().dist.lock(), elrsr, eisr) | flush(cpu, redist);
             notify(cpu, others);
         }
     }
 }
 
 /// Has the vCPUs of `mask`, but for this one, look at the distributor.
-pub fn notify(cpu: &Cpu, mask: CpuMask) {
+pub fn notify(cpu: Cpu, mask: CpuMask) {
     send(cpu, mask, Posted::DIST);
 }
 
-fn send(cpu: &Cpu, mask: CpuMask, posted: Posted) {
+fn send(cpu: Cpu, mask: CpuMask, posted: Posted) {
     let mut left = mask & !cpu.bit();
     while left != 0 {
         let target = left.trailing_zeros() as usize;
-        if let Some(other) = cpu.vm.vcpus.get(target) {
+        if let Some(other) = cpu.vm().vcpus.get(target) {
             post(&other.mailbox, target, posted);
         }
         left &= left - 1;
@@ -100,7 +100,7 @@ pub fn post(mailbox: &Mailbox, target: usize, posted: Posted) {
 }
 
 /// The guest writes an SGI register.
-pub fn sgi(cpu: &Cpu, register: SgiRegister, value: u64) {
+pub fn sgi(cpu: Cpu, register: SgiRegister, value: u64) {
     let mut sgi = None;
     refresh_private(cpu, |redist| sgi = Some(redist.send_sgi(register, value)));
     if let Some(sgi) = sgi {
@@ -109,7 +109,7 @@ pub fn sgi(cpu: &Cpu, register: SgiRegister, value: u64) {
 }
 
 /// Takes in what others posted.
-pub fn receive(cpu: &Cpu, posted: Posted) {
+pub fn receive(cpu: Cpu, posted: Posted) {
     if posted.0 & Posted::DIST.0 != 0 {
         refresh(cpu, |redist, _| {
             // The flush follows in any case.
@@ -124,18 +124,18 @@ pub fn receive(cpu: &Cpu, posted: Posted) {
 }
 
 /// A maintenance interrupt: list registers are free again, or a level has to be looked at.
-pub fn maintain(cpu: &Cpu) {
+pub fn maintain(cpu: Cpu) {
     refresh(cpu, |_, _| ((), 0));
 }
 
 /// Sets the line of one of this vCPU's PPIs.
-pub fn set_ppi(cpu: &Cpu, intid: u32, level: bool) {
+pub fn set_ppi(cpu: Cpu, intid: u32, level: bool) {
     refresh_private(cpu, |redist| {
         let _ = redist.set_ppi_level(intid, level);
     });
 }
 
 /// Sets the line of an SPI to what `level` says under the distributor's lock.
-pub fn set_spi(cpu: &Cpu, intid: u32, level: impl FnOnce() -> bool) {
+pub fn set_spi(cpu: Cpu, intid: u32, level: impl FnOnce() -> bool) {
     refresh(cpu, |_, dist| ((), dist.set_level(intid, level()).map_or(0, |target| 1 << target)));
 }

@@ -9,10 +9,9 @@ use vmm::inject::Exception;
 use vmm::machine as m;
 use vmm::syndrome::DataAbort;
 
-/// A device of the machine, and the offset in it.
+/// The devices but the UART, which is found first; with the offset in it.
 #[derive(Clone, Copy)]
 enum Place {
-    Uart(u64),
     Rtc(u64),
     Dist(u64),
     Redist(usize, u64),
@@ -20,44 +19,51 @@ enum Place {
 
 /// What is at an IPA.
 #[inline]
-fn place(cpu: &Cpu, ipa: u64) -> Option<Place> {
-    const UART_LAST: u64 = m::UART_BASE + m::DEVICE_SIZE - 1;
+fn place(cpu: Cpu, ipa: u64) -> Option<Place> {
     const RTC_LAST: u64 = m::RTC_BASE + m::DEVICE_SIZE - 1;
     const GICD_LAST: u64 = m::GICD_BASE + m::GICD_SIZE - 1;
     match ipa {
-        m::UART_BASE..=UART_LAST => Some(Place::Uart(ipa - m::UART_BASE)),
         m::GICD_BASE..=GICD_LAST => Some(Place::Dist(ipa - m::GICD_BASE)),
         m::RTC_BASE..=RTC_LAST => Some(Place::Rtc(ipa - m::RTC_BASE)),
         _ => {
             let offset = ipa.checked_sub(m::GICR_BASE)?;
             let index = (offset / m::GICR_STRIDE) as usize;
-            (index < cpu.vm.count).then_some(Place::Redist(index, offset % m::GICR_STRIDE))
+            (index < cpu.vm().count).then_some(Place::Redist(index, offset % m::GICR_STRIDE))
         }
     }
 }
 
+/// Offset in the UART's frame.
+#[inline]
+fn uart_offset(ipa: u64) -> Option<u64> {
+    let offset = ipa.wrapping_sub(m::UART_BASE);
+    (offset < m::DEVICE_SIZE).then_some(offset)
+}
+
 /// An access of the guest to what is not RAM.
 #[inline]
-pub fn data_abort(cpu: &Cpu, esr: u64) {
+pub fn data_abort(cpu: Cpu, esr: u64) {
     let abort = DataAbort(esr);
     if !abort.valid() {
         return slow::access(cpu, abort);
     }
+    let page = cpu.page();
     let width = Width::from_sas(u64::from(abort.size_log2()));
-    let done = if abort.write() {
-        write(cpu, cpu.page.ipa(), width, cpu.page.x(abort.register()) & width.mask())
-    } else {
-        let value = read(cpu, cpu.page.ipa(), width);
-        if let Some(value) = value {
-            cpu.page.set_x(abort.register(), extend(value, width, abort.sign_extend(), abort.wide()));
+    let ipa = page.ipa();
+    if abort.write() {
+        if !write(cpu, ipa, width, page.x(abort.register()) & width.mask()) {
+            return nothing_there(cpu, abort);
         }
-        value.is_some()
-    };
-    if done {
-        cpu.page.skip();
     } else {
-        slow::inject(cpu, Exception::DataAbort { far: cpu.page.far(), write: abort.write() });
+        let Some(value) = read(cpu, ipa, width) else { return nothing_there(cpu, abort) };
+        page.set_x(abort.register(), extend(value, width, abort.sign_extend(), abort.wide()));
     }
+    page.skip();
+}
+
+#[cold]
+fn nothing_there(cpu: Cpu, abort: DataAbort) {
+    slow::inject(cpu, Exception::DataAbort { far: cpu.page().far(), write: abort.write() });
 }
 
 /// A loaded value as it comes into its register.
@@ -73,20 +79,37 @@ pub fn extend(value: u64, width: Width, signed: bool, wide: bool) -> u64 {
 
 /// Reads a device; `None`: there is none.
 #[inline]
-pub fn read(cpu: &Cpu, ipa: u64, width: Width) -> Option<u64> {
+pub fn read(cpu: Cpu, ipa: u64, width: Width) -> Option<u64> {
+    match uart_offset(ipa) {
+        Some(offset) => Some(uart_read(cpu, offset, width)),
+        None => read_other(cpu, ipa, width),
+    }
+}
+
+#[inline(never)]
+fn read_other(cpu: Cpu, ipa: u64, width: Width) -> Option<u64> {
     Some(match place(cpu, ipa)? {
-        Place::Uart(offset) => uart_read(cpu, offset, width),
         Place::Dist(offset) => dist_read(cpu, offset, width),
-        Place::Rtc(offset) => cpu.vm.rtc.lock().read(offset, width, seconds(cpu)),
+        Place::Rtc(offset) => cpu.vm().rtc.lock().read(offset, width, seconds(cpu)),
         Place::Redist(index, offset) => redist_read(cpu, index, offset, width),
     })
 }
 
-/// Writes a device; `None`: there is none.
+/// Writes a device; `false`: there is none.
 #[inline]
-pub fn write(cpu: &Cpu, ipa: u64, width: Width, value: u64) -> bool {
+pub fn write(cpu: Cpu, ipa: u64, width: Width, value: u64) -> bool {
+    match uart_offset(ipa) {
+        Some(offset) => {
+            uart_write(cpu, offset, width, value);
+            true
+        }
+        None => write_other(cpu, ipa, width, value),
+    }
+}
+
+#[inline(never)]
+fn write_other(cpu: Cpu, ipa: u64, width: Width, value: u64) -> bool {
     match place(cpu, ipa) {
-        Some(Place::Uart(offset)) => uart_write(cpu, offset, width, value),
         Some(Place::Dist(offset)) => dist_write(cpu, offset, width, value),
         Some(Place::Rtc(offset)) => rtc_write(cpu, offset, width, value),
         Some(Place::Redist(index, offset)) => redist_write(cpu, index, offset, width, value),
@@ -95,44 +118,43 @@ pub fn write(cpu: &Cpu, ipa: u64, width: Width, value: u64) -> bool {
     true
 }
 
-#[inline]
-fn uart_read(cpu: &Cpu, offset: u64, width: Width) -> u64 {
-    let (value, changed) = cpu.vm.serial.read(offset, width);
+#[inline(never)]
+fn uart_read(cpu: Cpu, offset: u64, width: Width) -> u64 {
+    let (value, changed) = cpu.vm().serial.read(offset, width);
     if changed {
         uart_line(cpu);
     }
     value
 }
 
-#[inline]
-fn uart_write(cpu: &Cpu, offset: u64, width: Width, value: u64) {
-    if cpu.vm.serial.write(offset, width, value) {
+#[inline(never)]
+fn uart_write(cpu: Cpu, offset: u64, width: Width, value: u64) {
+    if cpu.vm().serial.write(offset, width, value) {
         uart_line(cpu);
     }
 }
 
 /// The UART's line may have changed.
 #[cold]
-fn uart_line(cpu: &Cpu) {
-    irq::set_spi(cpu, m::SPI_BASE + m::UART_SPI, || cpu.vm.serial.line());
+fn uart_line(cpu: Cpu) {
+    irq::set_spi(cpu, m::SPI_BASE + m::UART_SPI, || cpu.vm().serial.line());
 }
 
 /// Console input has come.
-pub fn console_input(cpu: &Cpu) {
-    if cpu.vm.serial.receive() {
+pub fn console_input(cpu: Cpu) {
+    if cpu.vm().serial.receive() {
         uart_line(cpu);
     }
 }
 
-#[inline]
-fn dist_read(cpu: &Cpu, offset: u64, width: Width) -> u64 {
+fn dist_read(cpu: Cpu, offset: u64, width: Width) -> u64 {
     if cpu.own.redist.lock().dist_needs_full(offset) {
         return irq::refresh_exact(cpu, |_, dist| (dist.read(offset, width), 0));
     }
-    cpu.vm.dist.lock().read(offset, width)
+    cpu.vm().dist.lock().read(offset, width)
 }
 
-fn dist_write(cpu: &Cpu, offset: u64, width: Width, value: u64) {
+fn dist_write(cpu: Cpu, offset: u64, width: Width, value: u64) {
     let exact = cpu.own.redist.lock().dist_needs_full(offset);
     if exact {
         irq::refresh_exact(cpu, |_, dist| ((), dist.write(offset, width, value)));
@@ -142,12 +164,12 @@ fn dist_write(cpu: &Cpu, offset: u64, width: Width, value: u64) {
 }
 
 /// The redistributor of another vCPU, locked.
-fn other<'a>(cpu: &'a Cpu, index: usize) -> Option<Guard<'a, Redist>> {
-    cpu.vm.vcpus.get(index).map(|vcpu| vcpu.redist.lock())
+fn other(cpu: Cpu, index: usize) -> Option<Guard<'static, Redist>> {
+    cpu.vm().vcpus.get(index).map(|vcpu| vcpu.redist.lock())
 }
 
-fn redist_read(cpu: &Cpu, index: usize, offset: u64, width: Width) -> u64 {
-    if index != cpu.index {
+fn redist_read(cpu: Cpu, index: usize, offset: u64, width: Width) -> u64 {
+    if index != cpu.index() {
         return other(cpu, index).map_or(0, |mut redist| redist.read(offset, width));
     }
     let mut redist = cpu.own.redist.lock();
@@ -158,8 +180,8 @@ fn redist_read(cpu: &Cpu, index: usize, offset: u64, width: Width) -> u64 {
     redist.read(offset, width)
 }
 
-fn redist_write(cpu: &Cpu, index: usize, offset: u64, width: Width, value: u64) {
-    if index == cpu.index {
+fn redist_write(cpu: Cpu, index: usize, offset: u64, width: Width, value: u64) {
+    if index == cpu.index() {
         let exact = cpu.own.redist.lock().own_needs_full(offset);
         // The flush follows in any case.
         let write = |redist: &mut Redist| {
@@ -180,33 +202,33 @@ fn redist_write(cpu: &Cpu, index: usize, offset: u64, width: Width, value: u64) 
 }
 
 /// Seconds since the counter's start: the clock's time.
-fn seconds(cpu: &Cpu) -> u64 {
-    host::counter().checked_div(cpu.vm.cntfrq).unwrap_or(0)
+fn seconds(cpu: Cpu) -> u64 {
+    host::counter().checked_div(cpu.vm().cntfrq).unwrap_or(0)
 }
 
-fn rtc_write(cpu: &Cpu, offset: u64, width: Width, value: u64) {
-    cpu.vm.rtc.lock().write(offset, width, value, seconds(cpu));
-    if cpu.index == 0 {
+fn rtc_write(cpu: Cpu, offset: u64, width: Width, value: u64) {
+    cpu.vm().rtc.lock().write(offset, width, value, seconds(cpu));
+    if cpu.index() == 0 {
         update_alarm(cpu);
-    } else if let Some(first) = cpu.vm.vcpus.first() {
+    } else if let Some(first) = cpu.vm().vcpus.first() {
         // The alarm is on vCPU 0's timer.
         irq::post(&first.mailbox, 0, Posted::own(super::vcpu::ALARM));
     }
 }
 
 /// Sets the clock's line, and on vCPU 0 the kernel timer for its alarm.
-pub fn update_alarm(cpu: &Cpu) {
+pub fn update_alarm(cpu: Cpu) {
     let now = seconds(cpu);
-    cpu.vm.rtc.lock().poll(now);
-    irq::set_spi(cpu, m::SPI_BASE + m::RTC_SPI, || cpu.vm.rtc.lock().irq());
+    cpu.vm().rtc.lock().poll(now);
+    irq::set_spi(cpu, m::SPI_BASE + m::RTC_SPI, || cpu.vm().rtc.lock().irq());
     super::sysreg::update_timer(cpu);
 }
 
 /// When vCPU 0 has to look at the clock's alarm, in counter ticks; `u64::MAX`: never, and for all other vCPUs.
-pub fn alarm(cpu: &Cpu) -> u64 {
-    if cpu.index != 0 {
+pub fn alarm(cpu: Cpu) -> u64 {
+    if cpu.index() != 0 {
         return u64::MAX;
     }
-    let due = cpu.vm.rtc.lock().alarm();
-    due.map_or(u64::MAX, |seconds| seconds.saturating_mul(cpu.vm.cntfrq))
+    let due = cpu.vm().rtc.lock().alarm();
+    due.map_or(u64::MAX, |seconds| seconds.saturating_mul(cpu.vm().cntfrq))
 }

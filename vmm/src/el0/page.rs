@@ -12,6 +12,11 @@ use vmm::syndrome::IL;
 #[derive(Clone, Copy)]
 pub struct Page(*mut VcpuPage);
 
+// SAFETY: the pointer is to memory that is mapped for good; which thread uses it is each method's concern.
+unsafe impl Send for Page {}
+// SAFETY: as above; the methods make volatile accesses to plain words.
+unsafe impl Sync for Page {}
+
 /// Volatile access to one field.
 macro_rules! field {
     ($get:ident, $($path:ident).+, $what:literal) => {
@@ -75,7 +80,7 @@ impl Page {
     /// Steps over the instruction that exited.
     #[inline]
     pub fn skip(self) {
-        let size = if self.esr() & IL != 0 { 4 } else { 2 };
+        let size = 2 + (self.esr() >> (IL.trailing_zeros() - 1) & 2);
         self.set_elr(self.elr().wrapping_add(size));
     }
 

@@ -125,9 +125,12 @@ impl Serial {
     #[inline]
     pub fn read(&self, offset: u64, width: Width) -> (u64, bool) {
         let mut model = self.model.lock();
+        if offset != DR {
+            return (model.read(offset, width), false);
+        }
         let before = model.irq();
         let value = model.read(offset, width);
-        let input = offset == DR && self.queue.peek().is_some();
+        let input = self.queue.peek().is_some();
         if input {
             self.refill(&mut model);
         }

@@ -11,8 +11,8 @@ use vmm::walk::walk;
 
 /// Makes the guest take an exception at its current instruction.
 #[cold]
-pub fn inject(cpu: &Cpu, exception: Exception) {
-    cpu.page.with_state(cpu.slot(), |frame, state| {
+pub fn inject(cpu: Cpu, exception: Exception) {
+    cpu.page().with_state(cpu.slot(), |frame, state| {
         inject::inject(frame, state, exception);
         true
     });
@@ -31,26 +31,26 @@ struct Plan {
 
 /// An access of the guest whose syndrome does not describe it (Arm ARM D24.2.40, ISV=0): pairs, writeback, SIMD.
 #[cold]
-pub fn access(cpu: &Cpu, abort: DataAbort) {
+pub fn access(cpu: Cpu, abort: DataAbort) {
     if abort.cache_maintenance() {
         // Devices have no cache lines.
-        return cpu.page.skip();
+        return cpu.page().skip();
     }
-    let abort_now = |write| inject(cpu, Exception::DataAbort { far: cpu.page.far(), write });
+    let abort_now = |write| inject(cpu, Exception::DataAbort { far: cpu.page().far(), write });
     if abort.walk() {
         return abort_now(abort.write());
     }
     let mut plan = None;
     let mut fetched = false;
-    cpu.page.with_state(cpu.slot(), |frame, state| {
-        let ipa = walk(state, frame.elr, |ipa| cpu.vm.memory.read_u64(ipa));
-        let instruction = ipa.and_then(|ipa| cpu.vm.memory.read_u32(ipa));
+    cpu.page().with_state(cpu.slot(), |frame, state| {
+        let ipa = walk(state, frame.elr, |ipa| cpu.vm().memory.read_u64(ipa));
+        let instruction = ipa.and_then(|ipa| cpu.vm().memory.read_u32(ipa));
         fetched = instruction.is_some();
         plan = instruction.and_then(|word| a64::decode(word).ok()).map(|access| Plan::new(access, frame, state));
         false
     });
     match plan {
-        Some(plan) if plan.perform(cpu) => cpu.page.skip(),
+        Some(plan) if plan.perform(cpu) => cpu.page().skip(),
         Some(plan) => abort_now(plan.access.store),
         None if fetched => abort_now(abort.write()),
         // The guest's tables changed meanwhile: it executes the instruction again, or takes its own fault.
@@ -98,9 +98,9 @@ impl Plan {
     }
 
     /// Does it; `false`: there is no device.
-    fn perform(&self, cpu: &Cpu) -> bool {
+    fn perform(&self, cpu: Cpu) -> bool {
         // The fault may be that of the second register's access.
-        let ipa = cpu.page.ipa().wrapping_sub(cpu.page.far().wrapping_sub(self.address));
+        let ipa = cpu.page().ipa().wrapping_sub(cpu.page().far().wrapping_sub(self.address));
         let size = 1u64 << (self.access.size & 7);
         let registers = [Some(self.access.rt), self.access.rt2];
         let mut loaded = [0; 2];
@@ -118,15 +118,15 @@ impl Plan {
     }
 
     /// Writes the loaded registers and the base back.
-    fn finish(&self, cpu: &Cpu, registers: [Option<u8>; 2], loaded: [u128; 2]) {
+    fn finish(&self, cpu: Cpu, registers: [Option<u8>; 2], loaded: [u128; 2]) {
         let width = Width::from_sas(u64::from(self.access.size));
         let results = registers.into_iter().zip(loaded).filter_map(|(n, value)| n.map(|n| (usize::from(n), value)));
         match self.access.kind {
             _ if self.access.store => {}
             Kind::General { signed, wide } => {
-                results.for_each(|(n, value)| cpu.page.set_x(n, mmio::extend(value as u64, width, signed, wide)));
+                results.for_each(|(n, value)| cpu.page().set_x(n, mmio::extend(value as u64, width, signed, wide)));
             }
-            Kind::Simd => cpu.page.with_state(cpu.slot(), |_, state| {
+            Kind::Simd => cpu.page().with_state(cpu.slot(), |_, state| {
                 results.for_each(|(n, value)| {
                     if let Some(register) = state.v.get_mut(n) {
                         *register = value;
@@ -136,20 +136,20 @@ impl Plan {
             }),
         }
         match self.writeback {
-            Some((31, value)) => cpu.page.with_state(cpu.slot(), |frame, state| {
+            Some((31, value)) => cpu.page().with_state(cpu.slot(), |frame, state| {
                 if let Some(register) = state.sys.get_mut(stack_pointer(frame)) {
                     *register = value;
                 }
                 true
             }),
-            Some((rn, value)) => cpu.page.set_x(usize::from(rn), value),
+            Some((rn, value)) => cpu.page().set_x(usize::from(rn), value),
             None => {}
         }
     }
 }
 
 /// A Q register is two doublewords.
-fn load(cpu: &Cpu, ipa: u64, size: u64) -> Option<u128> {
+fn load(cpu: Cpu, ipa: u64, size: u64) -> Option<u128> {
     if size == 16 {
         let low = mmio::read(cpu, ipa, Width::B8)?;
         let high = mmio::read(cpu, ipa.wrapping_add(8), Width::B8)?;
@@ -158,7 +158,7 @@ fn load(cpu: &Cpu, ipa: u64, size: u64) -> Option<u128> {
     mmio::read(cpu, ipa, width(size)).map(u128::from)
 }
 
-fn store(cpu: &Cpu, ipa: u64, size: u64, value: u128) -> Option<u128> {
+fn store(cpu: Cpu, ipa: u64, size: u64, value: u128) -> Option<u128> {
     let write = |ipa, width: Width, value: u128| mmio::write(cpu, ipa, width, value as u64 & width.mask());
     let done = if size == 16 {
         write(ipa, Width::B8, value) && write(ipa.wrapping_add(8), Width::B8, value >> 64)

@@ -1,7 +1,6 @@
 //! The VMM's first thread: loads the guest, builds its machine, starts vCPU 0, then brings console input.
 #![allow(unsafe_code, reason = "files and stacks as memory")]
 
-use super::host;
 use super::memory::Memory;
 use super::serial::Serial;
 use super::vcpu::{self, affinity, entry_address};
@@ -76,7 +75,8 @@ fn start(info: &VmmInfo) -> Result<&'static Vm, Error> {
         vcpus: core::array::from_fn(|index| Vcpu::new(index, count, info.lr_count)),
         dist: SpinLock::new(Dist::new(count as u8)),
         serial: Serial::new(info.has_uart != 0),
-        rtc: SpinLock::new(Pl031::new(info.epoch as u32, host::counter().checked_div(info.cntfrq).unwrap_or(0))),
+        // The epoch is that of the counter, so that time goes on over a restart.
+        rtc: SpinLock::new(Pl031::new(info.epoch as u32, 0)),
         psci: SpinLock::new(Psci::new(count as u8, ram, not_affected(id))),
         cntfrq: info.cntfrq,
         memory,
@@ -84,7 +84,7 @@ fn start(info: &VmmInfo) -> Result<&'static Vm, Error> {
     };
     // SAFETY: this is the first thread, and there is no handler yet.
     let vm = unsafe { vm::set(machine) };
-    (0..count).try_for_each(make_vcpu)?;
+    vm.vcpus.iter().take(count).try_for_each(make_vcpu)?;
     vm.serial.enable();
     vcpu::post_start(vm, 0, layout.kernel, layout.dtb);
     Ok(vm)
@@ -137,14 +137,16 @@ fn map(info: &VmmInfo) -> Result<(), Error> {
         .map_err(|status| Error::Kernel("map guest RAM", status))
 }
 
-fn make_vcpu(index: usize) -> Result<(), Error> {
+fn make_vcpu(own: &'static Vcpu) -> Result<(), Error> {
+    let index = own.index;
     let n = index as u64;
     let (vcpu, page, sched) = (vcpu_slot(index), vmm_slot::VCPU_PAGE + n, vmm_slot::VCPU_SCHED + n);
     create::vcpu(vcpu, SPACE_SLOT, sched, page, affinity(index))
         .map_err(|status| Error::Kernel("make a vCPU", status))?;
     let stack = STACKS.get(index).map_or(0, |stack| stack.0.get() as u64 + STACK as u64);
-    // SAFETY: the entry is made by `vcpu_handler!`; each vCPU has a stack of its own, which nothing else uses.
-    unsafe { sys::vcpu_handler(vcpu, entry_address(), stack, n, (0, 0), 0) }
+    // SAFETY: the entry is made by `vcpu_handler!`; each vCPU has a stack of its own, which nothing else uses. The
+    // argument is the reference that the handler takes.
+    unsafe { sys::vcpu_handler(vcpu, entry_address(), stack, core::ptr::from_ref(own) as u64, (0, 0), 0) }
         .map_err(|status| Error::Kernel("set up a vCPU's handler", status))
 }
 

@@ -31,28 +31,28 @@ const DC_CISW: u32 = encode(1, 0, 7, 14, 2);
 
 /// MSR, MRS or a system instruction of the guest.
 #[inline]
-pub fn trapped(cpu: &Cpu, esr: u64) {
+pub fn trapped(cpu: Cpu, esr: u64) {
     let trap = Sysreg(esr);
     let done = if trap.read() {
         let value = read(cpu, trap.name());
         if let Some(value) = value {
-            cpu.page.set_x(trap.register(), value);
+            cpu.page().set_x(trap.register(), value);
         }
         value.is_some()
     } else {
-        write(cpu, trap.name(), cpu.page.x(trap.register()))
+        write(cpu, trap.name(), cpu.page().x(trap.register()))
     };
     if done {
-        cpu.page.skip();
+        cpu.page().skip();
     } else {
         slow::inject(cpu, Exception::Undefined);
     }
 }
 
 #[inline]
-fn read(cpu: &Cpu, name: u32) -> Option<u64> {
+fn read(cpu: Cpu, name: u32) -> Option<u64> {
     match name {
-        ID_FIRST..=ID_LAST => cpu.vm.id.get((name - ID_FIRST) as usize + 8).copied(),
+        ID_FIRST..=ID_LAST => cpu.vm().id.get((name - ID_FIRST) as usize + 8).copied(),
         CNTP_CTL_EL0 => Some(timer_read(cpu, Register::Ctl)),
         CNTP_CVAL_EL0 => Some(timer_read(cpu, Register::Cval)),
         CNTP_TVAL_EL0 => Some(timer_read(cpu, Register::Tval)),
@@ -65,7 +65,7 @@ fn read(cpu: &Cpu, name: u32) -> Option<u64> {
 
 /// Whether there is such a register to write.
 #[inline]
-fn write(cpu: &Cpu, name: u32, value: u64) -> bool {
+fn write(cpu: Cpu, name: u32, value: u64) -> bool {
     match name {
         ICC_SGI1R_EL1 => irq::sgi(cpu, SgiRegister::Sgi1r, value),
         ICC_ASGI1R_EL1 => irq::sgi(cpu, SgiRegister::Asgi1r, value),
@@ -90,14 +90,14 @@ fn debug_index(name: u32) -> Option<usize> {
 
 /// Debug registers: breakpoints and watchpoints hold what is written, all others read as zero. No debug exception
 /// comes: MDSCR_EL1.MDE stays 0.
-fn debug_read(cpu: &Cpu, name: u32) -> Option<u64> {
+fn debug_read(cpu: Cpu, name: u32) -> Option<u64> {
     match debug_index(name) {
         Some(index) => cpu.own.debug.lock().get(index).copied(),
         None => Some(0),
     }
 }
 
-fn debug_write(cpu: &Cpu, name: u32, value: u64) -> bool {
+fn debug_write(cpu: Cpu, name: u32, value: u64) -> bool {
     if let Some(index) = debug_index(name)
         && let Some(place) = cpu.own.debug.lock().get_mut(index)
     {
@@ -106,17 +106,17 @@ fn debug_write(cpu: &Cpu, name: u32, value: u64) -> bool {
     true
 }
 
-fn timer_read(cpu: &Cpu, register: Register) -> u64 {
+fn timer_read(cpu: Cpu, register: Register) -> u64 {
     cpu.own.ptimer.lock().read(register, host::counter())
 }
 
-fn timer_write(cpu: &Cpu, register: Register, value: u64) {
+fn timer_write(cpu: Cpu, register: Register, value: u64) {
     cpu.own.ptimer.lock().write(register, value, host::counter());
     update_timer(cpu);
 }
 
 /// Sets the physical timer's line, and the kernel timer for its next change.
-pub fn update_timer(cpu: &Cpu) {
+pub fn update_timer(cpu: Cpu) {
     let now = host::counter();
     let timer = *cpu.own.ptimer.lock();
     // The handler's own vCPU: this does not fail.

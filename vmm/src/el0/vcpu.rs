@@ -9,7 +9,7 @@
 use super::page::Page;
 use super::vm::{self, Vcpu, Vm};
 use super::{call, irq, mmio, slow, sysreg};
-use abi::syscall::{RESUME_PARK, RESUME_RUN, RESUME_WAIT};
+use abi::syscall::{RESUME_RUN, RESUME_WAIT};
 use abi::system::exit;
 use abi::vcpu::reason;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -26,32 +26,44 @@ pub const INPUT: u32 = 1;
 /// Request in vCPU 0's mailbox: the clock's alarm was changed.
 pub const ALARM: u32 = 2;
 
-/// The vCPU whose exit is being handled.
+/// The vCPU whose exit is being handled: one word, so that it stays in a register.
 #[derive(Clone, Copy)]
 pub struct Cpu {
-    /// Its number.
-    pub index: usize,
-    /// The page shared with the kernel.
-    pub page: Page,
     /// Its own state.
     pub own: &'static Vcpu,
-    /// The VM's state.
-    pub vm: &'static Vm,
 }
 
 impl Cpu {
+    /// Its number.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.own.index
+    }
+
+    /// The page shared with the kernel.
+    #[inline]
+    pub fn page(self) -> Page {
+        self.own.page
+    }
+
+    /// The VM's state.
+    #[inline]
+    pub fn vm(self) -> &'static Vm {
+        vm::get()
+    }
+
     /// Slot of the vCPU.
-    pub fn slot(&self) -> u64 {
-        vm::vcpu_slot(self.index)
+    pub fn slot(self) -> u64 {
+        vm::vcpu_slot(self.index())
     }
 
     /// Its bit in a set of vCPUs.
-    pub fn bit(&self) -> u32 {
-        1 << self.index
+    pub fn bit(self) -> u32 {
+        1 << (self.index() & 31)
     }
 
     /// What becomes of it at the end of this exit.
-    pub fn set_action(&self, action: u64) {
+    pub fn set_action(self, action: u64) {
         self.own.action.store(action, Relaxed);
     }
 }
@@ -63,57 +75,70 @@ pub fn entry_address() -> u64 {
     entry as *const () as u64
 }
 
-/// One exit of vCPU `index`; gives the action for `VCPU_RESUME`.
-extern "C" fn handle(index: u64) -> u64 {
-    let vm = vm::get();
-    let index = index as usize;
-    let Some(own) = vm.vcpus.get(index) else { return RESUME_PARK };
-    let cpu = &Cpu { index, page: Page::of(index), own, vm };
-    match cpu.page.reason() {
-        reason::SYNC => synchronous(cpu),
-        reason::KICK => kicked(cpu),
-        reason::MAINTENANCE => irq::maintain(cpu),
-        reason::TIMER => timers(cpu),
-        _ => failed(cpu),
+/// One exit of a vCPU, which `own` is; gives the action for `VCPU_RESUME`.
+///
+/// What exits often is told apart here and in few instructions; all else is in functions of its own, so that the common
+/// path has no registers to save.
+extern "C" fn handle(own: &'static Vcpu) -> u64 {
+    let cpu = Cpu { own };
+    let page = cpu.page();
+    if page.reason() == reason::SYNC {
+        let esr = page.esr();
+        if class(esr) == ec::DATA_ABORT {
+            mmio::data_abort(cpu, esr);
+        } else {
+            synchronous(cpu, esr);
+        }
+    } else {
+        asynchronous(cpu);
     }
     match own.action.load(Relaxed) {
         RESUME_WAIT => {
             // Whatever ends the wait, the guest runs from then on.
-            own.action.store(RESUME_RUN, Relaxed);
+            cpu.set_action(RESUME_RUN);
             RESUME_WAIT
         }
         action => action,
     }
 }
 
+/// An exit that is not the guest's doing.
+#[inline(never)]
+fn asynchronous(cpu: Cpu) {
+    match cpu.page().reason() {
+        reason::KICK => kicked(cpu),
+        reason::MAINTENANCE => irq::maintain(cpu),
+        reason::TIMER => timers(cpu),
+        _ => failed(cpu),
+    }
+}
+
 /// A synchronous exception of the guest.
-#[inline]
-fn synchronous(cpu: &Cpu) {
-    let esr = cpu.page.esr();
+#[inline(never)]
+fn synchronous(cpu: Cpu, esr: u64) {
     match class(esr) {
-        ec::DATA_ABORT => mmio::data_abort(cpu, esr),
         ec::SYSREG => sysreg::trapped(cpu, esr),
         ec::HVC => call::call(cpu),
         ec::SMC => {
-            cpu.page.skip();
+            cpu.page().skip();
             call::call(cpu);
         }
-        ec::INSTRUCTION_ABORT => slow::inject(cpu, Exception::InstructionAbort { far: cpu.page.far() }),
+        ec::INSTRUCTION_ABORT => slow::inject(cpu, Exception::InstructionAbort { far: cpu.page().far() }),
         // WFE and WFI are hints.
-        ec::WFX => cpu.page.skip(),
+        ec::WFX => cpu.page().skip(),
         _ => slow::inject(cpu, Exception::Undefined),
     }
 }
 
 /// An SError: memory of the machine has failed under the guest.
 #[cold]
-fn failed(cpu: &Cpu) {
-    rt::log!("vmm: vcpu {}: SError, esr={:#x} elr={:#x}", cpu.index, cpu.page.esr(), cpu.page.elr());
+fn failed(cpu: Cpu) {
+    rt::log!("vmm: vcpu {}: SError, esr={:#x} elr={:#x}", cpu.index(), cpu.page().esr(), cpu.page().elr());
     sys::exit(exit::ERROR)
 }
 
 /// Someone posted to the mailbox.
-fn kicked(cpu: &Cpu) {
+fn kicked(cpu: Cpu) {
     let posted = cpu.own.mailbox.take();
     if posted.has_own(START) {
         start(cpu);
@@ -128,8 +153,8 @@ fn kicked(cpu: &Cpu) {
 }
 
 /// The kernel timer passed: the physical timer's, or the clock's alarm.
-fn timers(cpu: &Cpu) {
-    if cpu.index == 0 {
+fn timers(cpu: Cpu) {
+    if cpu.index() == 0 {
         mmio::update_alarm(cpu);
     } else {
         sysreg::update_timer(cpu);
@@ -137,15 +162,15 @@ fn timers(cpu: &Cpu) {
 }
 
 /// Comes out of reset at the place in [`Vcpu::start`].
-fn start(cpu: &Cpu) {
+fn start(cpu: Cpu) {
     let [entry, x0] = &cpu.own.start;
     restart(cpu, entry.load(Acquire), x0.load(Acquire));
-    cpu.vm.psci.lock().on(cpu.index as u8);
+    cpu.vm().psci.lock().on(cpu.index() as u8);
 }
 
 /// Begins anew at `entry`.
-pub fn restart(cpu: &Cpu, entry: u64, x0: u64) {
-    cpu.page.replace(cpu.slot(), reset::frame(entry, x0), reset::state());
+pub fn restart(cpu: Cpu, entry: u64, x0: u64) {
+    cpu.page().replace(cpu.slot(), reset::frame(entry, x0), reset::state());
     cpu.set_action(RESUME_RUN);
 }
 

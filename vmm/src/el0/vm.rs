@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "a static that is set once")]
 
 use super::memory::Memory;
+use super::page::Page;
 use super::serial::Serial;
 use abi::syscall::RESUME_PARK;
 use abi::system::{MAX_VCPUS, vmm_slot};
@@ -24,6 +25,10 @@ pub const fn vcpu_slot(index: usize) -> u64 {
 
 /// What belongs to one vCPU. Its own handler uses it; others post to the mailbox.
 pub struct Vcpu {
+    /// The page shared with the kernel.
+    pub page: Page,
+    /// Its number.
+    pub index: usize,
     /// SGIs, PPIs, list registers. Others lock it only to access this vCPU's redistributor frame.
     pub redist: SpinLock<Redist>,
     /// What others want of this vCPU.
@@ -67,6 +72,8 @@ impl Vcpu {
     /// A vCPU that is off.
     pub fn new(index: usize, count: usize, lr_count: u64) -> Self {
         Self {
+            page: Page::of(index),
+            index,
             redist: SpinLock::new(Redist::new(index as u8, count as u8, lr_count as u8)),
             mailbox: Mailbox::new(),
             action: AtomicU64::new(RESUME_PARK),
