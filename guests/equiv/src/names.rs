@@ -50,9 +50,17 @@ pub fn is_dangerous(register: SysReg) -> bool {
     DANGEROUS.contains(&register)
 }
 
-/// Bits that the write test leaves 0: translation stays off (SCTLR_EL1.M).
+/// Bits that the write test leaves 0: translation stays off (SCTLR_EL1.M), and ICC_BPR<n>_EL1 gets 8 bits, as QEMU takes
+/// all ones for a negative number there.
 pub fn keep(register: SysReg) -> u64 {
-    u64::from(register == s(3, 0, 1, 0, 0))
+    const SCTLR_EL1: SysReg = s(3, 0, 1, 0, 0);
+    const ICC_BPR0_EL1: SysReg = s(3, 0, 12, 8, 3);
+    const ICC_BPR1_EL1: SysReg = s(3, 0, 12, 12, 3);
+    match register {
+        SCTLR_EL1 => 1,
+        ICC_BPR0_EL1 | ICC_BPR1_EL1 => !0xff,
+        _ => 0,
+    }
 }
 
 /// Name in the Arm ARM, of those that readers look for.
