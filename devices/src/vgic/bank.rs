@@ -74,22 +74,24 @@ impl Bank {
     }
 
     /// Moves the interrupt `bit` to a list register. An active level-sensitive interrupt whose line is high is not put
-    /// there as pending: the EOI bit makes the line be looked at again.
-    pub fn place(&mut self, bit: u32, enables: u32) -> Placed {
+    /// there as pending: the EOI bit makes the line be looked at again. `both`: an active and pending one may be both in the
+    /// list register, else its pending state stays here until the EOI.
+    pub fn place(&mut self, bit: u32, enables: u32, both: bool) -> Placed {
         let active = self.active & bit != 0;
         let line = self.level & !self.edge & bit != 0;
-        let signalled = self.signalled(enables) & bit != 0;
+        let again = line || (active && !both && self.pending() & bit != 0);
+        let signalled = (both || !active) && self.signalled(enables) & bit != 0;
         let latched = signalled && self.latch & bit != 0;
         if latched {
             self.latch &= !bit;
             self.moved |= bit;
         }
-        if line {
+        if again {
             self.eoi |= bit;
         }
         self.active &= !bit;
         self.in_lr |= bit;
-        Placed { pending: latched || (signalled && !active), active, eoi: line, group1: self.group & bit != 0 }
+        Placed { pending: latched || (signalled && !active), active, eoi: again, group1: self.group & bit != 0 }
     }
 
     /// Takes the interrupt `bit` back from a list register that is now `pending`, `active`, or neither (done).

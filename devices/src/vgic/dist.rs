@@ -131,13 +131,16 @@ impl Dist {
         self.priority.get(index).copied().unwrap_or(0xff)
     }
 
-    /// Moves SPI `intid` to a list register of `cpu`.
-    pub(super) fn place(&mut self, intid: u32, cpu: u8) -> Lr {
+    /// Moves SPI `intid` to a list register of `cpu`. `both` as of [`Bank::place`]; where the SPI is active on `cpu` and
+    /// routed to another one, its pending state is for that one.
+    pub(super) fn place(&mut self, intid: u32, cpu: u8, both: bool) -> Lr {
         let priority = self.priority_of(intid);
         let Some((bank, bit)) = spi(intid) else { return Lr::default() };
+        let index = (intid - SPI_BASE) as usize;
+        let both = both && self.target(index) == cpu;
         let Some(bank) = self.banks.get_mut(bank) else { return Lr::default() };
-        let placed = bank.place(bit, self.enables);
-        if let Some(home) = self.home.get_mut((intid - SPI_BASE) as usize) {
+        let placed = bank.place(bit, self.enables, both);
+        if let Some(home) = self.home.get_mut(index) {
             *home = cpu;
         }
         placed.lr(intid, priority)

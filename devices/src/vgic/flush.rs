@@ -67,9 +67,11 @@ impl Best {
 ///
 /// Active interrupts go first, as the guest deactivates them without looking, but leave one register to a pending one,
 /// which may preempt them. Left out are then the least urgent active ones: they are deactivated last. When anything is
-/// left out all list registers carry the EOI bit, so that each deactivation, which makes room, is an exit. (A guest with
-/// EOImode=1 that deactivates more interrupts than there are list registers in another order loses one:
-/// ICH_HCR_EL2.EOIcount is not used.)
+/// left out all list registers carry the EOI bit and none is both active and pending, so that each deactivation, which
+/// makes room, is an exit.
+///
+/// A guest that has more active interrupts than there are list registers and deactivates them in another order
+/// (EOImode=1), or changes their priorities meanwhile, loses a deactivation: ICH_HCR_EL2.EOIcount is not used.
 struct Wanted {
     active: Best,
     pending: Best,
@@ -109,7 +111,7 @@ impl Redist {
         let mut fresh = [Lr::default(); MAX_LRS];
         let mut len = 0;
         for (slot, intid) in fresh.iter_mut().zip(wanted.active.iter().chain(wanted.pending.iter())) {
-            let lr = if intid < SPI_BASE { self.place(intid) } else { dist.place(intid, self.cpu) };
+            let lr = if intid < SPI_BASE { self.place(intid) } else { dist.place(intid, self.cpu, !self.more) };
             *slot = lr.with(Lr::EOI, self.more);
             len += 1;
         }
@@ -171,7 +173,7 @@ impl Redist {
     }
 
     fn all_held_exit_at_eoi(&self) -> bool {
-        self.held().all(|lr| lr.0 & Lr::EOI != 0)
+        self.held().all(|lr| lr.0 & Lr::EOI != 0 && !(lr.pending() && lr.active()))
     }
 
     /// Puts `fresh` into free list registers, where possible into the one that holds that interrupt already.

@@ -210,7 +210,7 @@ impl Redist {
     /// Moves private interrupt `intid` to a list register.
     pub(super) fn place(&mut self, intid: u32) -> Lr {
         let priority = self.priority_of(intid);
-        self.bank.place(1 << (intid & 31), self.enables).lr(intid, priority)
+        self.bank.place(1 << (intid & 31), self.enables, !self.more).lr(intid, priority)
     }
 }
 
