@@ -25,7 +25,7 @@ impl Source {
     /// An error at a place in the text.
     pub fn error(&self, span: Range<usize>, wrong: impl Into<String>, right: impl Into<String>) -> ConfigError {
         ConfigError {
-            source: NamedSource::new(&self.name, self.text.to_string()),
+            source: Box::new(NamedSource::new(&self.name, self.text.to_string())),
             span,
             wrong: wrong.into(),
             right: right.into(),
@@ -36,7 +36,7 @@ impl Source {
 /// What is wrong in a file, where, and what would be right.
 #[derive(Debug)]
 pub struct ConfigError {
-    source: NamedSource<String>,
+    source: Box<NamedSource<String>>,
     span: Range<usize>,
     wrong: String,
     right: String,
@@ -56,7 +56,7 @@ impl Diagnostic for ConfigError {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.source)
+        Some(&*self.source)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {

@@ -1,5 +1,6 @@
 //! Debian as a guest: on each profile, with one and with more vCPUs; console, poweroff, reboot.
 
+use super::lines::Lines;
 use super::{Cases, Context, Step};
 use crate::command::run::Scratch;
 use crate::config::{Profile, System, VmOptions};
@@ -59,16 +60,21 @@ fn checks(context: &Context, boot: Boot, cases: &mut Cases) -> Result<()> {
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let script = format!("VCPUS={}\nEPOCH={epoch}\n{}", boot.vcpus, include_str!("linux.sh"));
     let system = system(boot)?;
-    let (status, output) = exec_in(context, boot.profile, &system, &script)?;
-    let mut seen = 0;
-    for line in output.lines().filter_map(|line| line.strip_prefix("CHECK ")) {
-        let Some((name, outcome)) = line.split_once(' ') else { continue };
-        seen += 1;
-        cases.case(name, if outcome == "ok" { Ok(()) } else { Err(outcome.to_string()) });
-    }
-    let whole = status == 0 && seen > 0 && output.lines().any(|line| line.starts_with("CHECK kernel_has_no_complaint"));
-    cases.case("powers off", if whole { Ok(()) } else { Err(format!("status {status}\n{output}")) });
+    let script = exec::script(&script);
+    let scratch = Scratch::new()?;
+    let mut session = start(context, boot.profile, &system, Some(&script), &scratch)?;
+    let mut lines = Lines::new(|line: &str| report(line, cases));
+    let status = exec::run(&mut session, &script.nonce, LIMIT, &mut lines)?;
+    let text = lines.text;
+    let whole = status == 0 && text.lines().any(|line| line.starts_with("CHECK kernel_has_no_complaint"));
+    cases.case("powers off", if whole { Ok(()) } else { Err(format!("status {status}\n{text}")) });
     Ok(())
+}
+
+/// A case for the line `CHECK name ok`, or `CHECK name FAILED reason`.
+fn report(line: &str, cases: &mut Cases) {
+    let Some((name, outcome)) = line.strip_prefix("CHECK ").and_then(|rest| rest.split_once(' ')) else { return };
+    cases.case(name, if outcome == "ok" { Ok(()) } else { Err(outcome.to_string()) });
 }
 
 fn system(boot: Boot) -> Result<System> {
@@ -83,16 +89,6 @@ fn system(boot: Boot) -> Result<System> {
         },
     };
     System::load("linux")?.with_options(&options)
-}
-
-/// Boots a system with a script; gives its exit status and output.
-pub fn exec_in(context: &Context, profile: &str, system: &System, script: &str) -> Result<(u8, String)> {
-    let script = exec::script(script);
-    let scratch = Scratch::new()?;
-    let mut session = start(context, profile, system, Some(&script), &scratch)?;
-    let mut output = Vec::new();
-    let status = exec::run(&mut session, &script.nonce, LIMIT, &mut output)?;
-    Ok((status, String::from_utf8_lossy(&output).into_owned()))
 }
 
 fn start(

@@ -1,12 +1,15 @@
 //! The kernel's tests: the test domain `ktest` is started in root's place and reports over the console.
 
+use super::lines::Lines;
 use super::{Cases, Context};
 use crate::command::run::Scratch;
 use crate::config::{Profile, System};
 use crate::machine::{self, Machine};
-use crate::session::{Session, within};
+use crate::session::{Event, Session, within};
 use crate::{crash, image};
-use miette::Result;
+use miette::{IntoDiagnostic, Result, bail};
+use std::io::Write;
+use std::process::ExitStatus;
 
 const LIMIT: u64 = 180;
 
@@ -17,10 +20,9 @@ pub fn run(context: &Context, profile: &str, cases: &mut Cases) -> Result<()> {
     let path = scratch.write("ktest.img", &bytes)?;
     let machine = Machine::new(Profile::load(profile)?, &System::empty(2))?;
     let mut session = Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))?;
-    let ended = session.wait_end(within(LIMIT));
-    let text = session.text();
-    report(&text, cases);
-    let end = text.lines().any(|line| line.starts_with("KTEST end "));
+    let mut lines = Lines::new(|line: &str| report(line, cases));
+    let ended = follow(&mut session, &mut lines);
+    let end = lines.text.lines().any(|line| line.starts_with("KTEST end "));
     let result = match (crash::find_report(&session.log), ended) {
         (Some(report), _) => Err(report),
         (None, Err(error)) => Err(error.to_string()),
@@ -31,11 +33,23 @@ pub fn run(context: &Context, profile: &str, cases: &mut Cases) -> Result<()> {
     Ok(())
 }
 
-/// One case for each line `TEST name ... ok`, or `TEST name ... FAILED reason`.
-fn report(text: &str, cases: &mut Cases) {
-    for line in text.lines().filter_map(|line| line.strip_prefix("TEST ")) {
-        let Some((name, outcome)) = line.split_once(" ... ") else { continue };
-        let result = if outcome.trim() == "ok" { Ok(()) } else { Err(outcome.to_string()) };
-        cases.case(name, result);
+/// Reads the console to QEMU's end, or to a crash.
+fn follow(session: &mut Session, lines: &mut impl Write) -> Result<ExitStatus> {
+    let deadline = within(LIMIT);
+    loop {
+        match session.next(deadline)? {
+            Event::Output(piece) => lines.write_all(&piece).into_diagnostic()?,
+            Event::Ended(status) => return Ok(status),
+            Event::Deadline => bail!("it did not end within {LIMIT} s\n{}", session.tail(20)),
+        }
+        if crash::find_report(&session.log).is_some() {
+            bail!("the kernel crashed");
+        }
     }
+}
+
+/// A case for the line `TEST name ... ok`, or `TEST name ... FAILED reason`.
+fn report(line: &str, cases: &mut Cases) {
+    let Some((name, outcome)) = line.strip_prefix("TEST ").and_then(|rest| rest.split_once(" ... ")) else { return };
+    cases.case(name, if outcome == "ok" { Ok(()) } else { Err(outcome.to_string()) });
 }

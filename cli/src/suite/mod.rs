@@ -4,6 +4,7 @@ mod cargo;
 mod equiv;
 mod guest;
 mod kernel;
+mod lines;
 mod loader;
 
 use crate::args::TestArgs;
@@ -21,12 +22,14 @@ pub struct Context {
     pub qemu: Qemu,
 }
 
+type Run = dyn Fn(&Context, &mut Cases) -> Result<()>;
+
 /// One step of the suite.
 struct Step {
     name: String,
     /// Only with `--all`.
     long: bool,
-    run: Box<dyn Fn(&Context, &mut Cases) -> Result<()>>,
+    run: Box<Run>,
 }
 
 impl Step {
@@ -107,7 +110,7 @@ fn steps() -> Vec<Step> {
     for profile in ["max", "cortex-a72"] {
         steps.push(Step::new(format!("equiv-{profile}"), move |context, cases| equiv::run(context, profile, cases)));
     }
-    steps.push(Step::new("bench", |context, cases| crate::command::bench::check(context, cases)));
+    steps.push(Step::new("bench", crate::command::bench::check));
     steps
 }
 
