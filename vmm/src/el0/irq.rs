@@ -3,9 +3,13 @@
 use super::vcpu::Cpu;
 use super::vm;
 use abi::vcpu::reason;
-use devices::vgic::{CpuMask, Dist, Mailbox, Posted, Redist, SgiRegister};
+use devices::vgic::{CpuMask, Dist, Mailbox, Posted, Redist, Sgi, SgiRegister};
 use rt::lock::Guard;
 use rt::sys;
+
+/// SGIs in a [`Posted`], and those of group 1 among them.
+const SGIS: u64 = 0xffff_ffff;
+const GROUP1_SGIS: u64 = 0xffff;
 
 /// What the hardware says of the list registers at this exit: empty ones, and those with an EOI. Registers that are not
 /// installed yet say nothing.
@@ -62,6 +66,7 @@ fn flush(cpu: Cpu, mut redist: Guard<Redist>) -> CpuMask {
 }
 
 /// As [`refresh`] for private interrupts, without the distributor where that is enough.
+#[inline]
 fn refresh_private(cpu: Cpu, work: impl FnOnce(&mut Redist)) {
     let (elrsr, eisr) = emptied(cpu);
     let mut redist = cpu.own.redist.lock();
@@ -70,7 +75,9 @@ fn refresh_private(cpu: Cpu, work: impl FnOnce(&mut Redist)) {
     match redist.flush_private() {
         Some(update) => cpu.page().install(update, |n| redist.lr(n)),
         None => {
-            let others = redist.sync(&mut cpu.vm().dist.lock(), elrsr, eisr) | flush(cpu, redist);
+            // Two statements: the guard of the first must be gone before `flush` takes the lock.
+            let others = redist.sync(&mut cpu.vm().dist.lock(), elrsr, eisr);
+            let others = others | flush(cpu, redist);
             notify(cpu, others);
         }
     }
@@ -101,11 +108,34 @@ pub fn post(mailbox: &Mailbox, target: usize, posted: Posted) {
 
 /// The guest writes an SGI register.
 pub fn sgi(cpu: Cpu, register: SgiRegister, value: u64) {
-    let mut sgi = None;
-    refresh_private(cpu, |redist| sgi = Some(redist.send_sgi(register, value)));
-    if let Some(sgi) = sgi {
+    let sgi = Sgi::decode(register, value, cpu.index() as u8, cpu.vm().count as u8);
+    if sgi.targets & cpu.bit() != 0 {
+        accept(cpu, sgi.posted(), if sgi.group1 { Some(sgi.intid) } else { None });
+    }
+    if sgi.targets & !cpu.bit() != 0 {
         send(cpu, sgi.targets, sgi.posted());
     }
+}
+
+/// Takes in private interrupts; `one`: it is just this group 1 SGI.
+#[inline]
+fn accept(cpu: Cpu, posted: Posted, one: Option<u32>) {
+    if let Some(intid) = one {
+        let mut redist = cpu.own.redist.lock();
+        let elrsr = cpu.page().elrsr() & !cpu.page().dirty();
+        if let Some(update) = redist.quick_sgi(intid, elrsr) {
+            return cpu.page().install(update, |n| redist.lr(n));
+        }
+    }
+    accept_all(cpu, posted);
+}
+
+#[inline(never)]
+fn accept_all(cpu: Cpu, posted: Posted) {
+    refresh_private(cpu, |redist| {
+        // The flush follows in any case.
+        let _ = redist.accept(posted);
+    });
 }
 
 /// Takes in what others posted.
@@ -116,10 +146,9 @@ pub fn receive(cpu: Cpu, posted: Posted) {
             let _ = redist.accept(posted);
             ((), 0)
         });
-    } else {
-        refresh_private(cpu, |redist| {
-            let _ = redist.accept(posted);
-        });
+    } else if posted.0 & SGIS != 0 {
+        let group1 = posted.0 & GROUP1_SGIS;
+        accept(cpu, posted, (group1.is_power_of_two() && posted.0 & SGIS == group1).then(|| group1.trailing_zeros()));
     }
 }
 
