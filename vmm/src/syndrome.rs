@@ -98,6 +98,16 @@ impl Sysreg {
     pub const fn register(self) -> usize {
         (self.0 >> 5 & 31) as usize
     }
+    /// Whether this whole ESR is that of an MSR to the register with this [`encode`]d name: one comparison.
+    #[must_use]
+    pub const fn is_write_of(self, name: u32) -> bool {
+        const RT: u64 = 31 << 5;
+        let name = name as u64;
+        let (op0, op1, crn) = (name >> 14 & 3, name >> 11 & 7, name >> 7 & 15);
+        let (crm, op2) = (name >> 3 & 15, name & 7);
+        let iss = op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1;
+        self.0 & !RT == ec::SYSREG << 26 | IL | iss
+    }
     /// The register's [`encode`]d name.
     #[must_use]
     pub const fn name(self) -> u32 {
@@ -126,6 +136,8 @@ mod tests {
 
         assert_eq!(trap.name(), encode(3, 0, 12, 11, 5));
         assert_eq!((trap.register(), trap.read()), (3, false));
+        assert!(Sysreg(iss | ec::SYSREG << 26 | IL).is_write_of(encode(3, 0, 12, 11, 5)));
+        assert!(!Sysreg(iss | 1 | ec::SYSREG << 26 | IL).is_write_of(encode(3, 0, 12, 11, 5)));
     }
 
     #[test]

@@ -45,6 +45,7 @@ mod dist_mmio;
 mod flush;
 mod lr;
 mod mailbox;
+mod quick;
 mod redist;
 mod redist_mmio;
 mod regs;

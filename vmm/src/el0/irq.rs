@@ -65,6 +65,19 @@ fn flush(cpu: Cpu, mut redist: Guard<Redist>) -> CpuMask {
     others
 }
 
+/// Around a reset of the vCPU: interrupts outlive it in the model (the redistributor is not reset by CPU_OFF), so what is
+/// in list registers goes back before `reset` empties them, and comes again after it.
+pub fn across_reset(cpu: Cpu, reset: impl FnOnce()) {
+    let lrs = cpu.page().exact_lrs(cpu.slot());
+    let others = {
+        let mut redist = cpu.own.redist.lock();
+        redist.sync_full(&mut cpu.vm().dist.lock(), &lrs, cpu.page().dirty())
+    };
+    reset();
+    let others = others | flush(cpu, cpu.own.redist.lock());
+    notify(cpu, others);
+}
+
 /// As [`refresh`] for private interrupts, without the distributor where that is enough.
 #[inline]
 fn refresh_private(cpu: Cpu, work: impl FnOnce(&mut Redist)) {

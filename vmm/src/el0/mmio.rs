@@ -155,11 +155,15 @@ fn dist_read(cpu: Cpu, offset: u64, width: Width) -> u64 {
 }
 
 fn dist_write(cpu: Cpu, offset: u64, width: Width, value: u64) {
-    let exact = cpu.own.redist.lock().dist_needs_full(offset);
-    if exact {
-        irq::refresh_exact(cpu, |_, dist| ((), dist.write(offset, width, value)));
-    } else {
-        irq::refresh(cpu, |_, dist| ((), dist.write(offset, width, value)));
+    if cpu.own.redist.lock().dist_needs_full(offset) {
+        return irq::refresh_exact(cpu, |_, dist| ((), dist.write(offset, width, value)));
+    }
+    let touched = cpu.vm().dist.lock().write(offset, width, value);
+    if touched & cpu.bit() != 0 {
+        irq::maintain(cpu);
+    }
+    if touched & !cpu.bit() != 0 {
+        irq::notify(cpu, touched);
     }
 }
 
@@ -181,23 +185,28 @@ fn redist_read(cpu: Cpu, index: usize, offset: u64, width: Width) -> u64 {
 }
 
 fn redist_write(cpu: Cpu, index: usize, offset: u64, width: Width, value: u64) {
-    if index == cpu.index() {
-        let exact = cpu.own.redist.lock().own_needs_full(offset);
-        // The flush follows in any case.
-        let write = |redist: &mut Redist| {
-            let _ = redist.write(offset, width, value);
-        };
-        if exact {
-            irq::refresh_exact(cpu, |redist, _| (write(redist), 0));
-        } else {
-            irq::refresh(cpu, |redist, _| (write(redist), 0));
-        }
-    } else {
+    if index != cpu.index() {
         let flush = other(cpu, index).is_some_and(|mut redist| redist.write(offset, width, value));
         // The owner's page has to learn of the timer's attributes, too.
         if flush || offset >= m::GICR_STRIDE / 2 {
             irq::notify(cpu, 1 << index);
         }
+        return;
+    }
+    let mut redist = cpu.own.redist.lock();
+    if redist.own_needs_full(offset) {
+        drop(redist);
+        return irq::refresh_exact(cpu, |redist, _| {
+            // The flush follows in any case.
+            let _ = redist.write(offset, width, value);
+            ((), 0)
+        });
+    }
+    let flush = redist.write(offset, width, value);
+    cpu.page().set_timer(u64::from(redist.timer_word()));
+    drop(redist);
+    if flush {
+        irq::maintain(cpu);
     }
 }
 

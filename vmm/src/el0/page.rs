@@ -144,6 +144,7 @@ impl Page {
         page.state = state;
         page.irq.lr = [0; MAX_LRS];
         page.irq.dirty = 0;
+        page.irq.hcr = 0;
         let _ = sys::vcpu_load(vcpu);
     }
 }

@@ -9,7 +9,8 @@ use vmm::machine::PTIMER_INTID;
 use vmm::ptimer::Register;
 use vmm::syndrome::{Sysreg, encode};
 
-const ICC_SGI1R_EL1: u32 = encode(3, 0, 12, 11, 5);
+/// ICC_SGI1R_EL1.
+pub const ICC_SGI1R_EL1: u32 = encode(3, 0, 12, 11, 5);
 const ICC_ASGI1R_EL1: u32 = encode(3, 0, 12, 11, 6);
 const ICC_SGI0R_EL1: u32 = encode(3, 0, 12, 11, 7);
 const CNTP_TVAL_EL0: u32 = encode(3, 3, 14, 2, 0);
@@ -67,7 +68,6 @@ fn read(cpu: Cpu, name: u32) -> Option<u64> {
 #[inline]
 fn write(cpu: Cpu, name: u32, value: u64) -> bool {
     match name {
-        ICC_SGI1R_EL1 => irq::sgi(cpu, SgiRegister::Sgi1r, value),
         ICC_ASGI1R_EL1 => irq::sgi(cpu, SgiRegister::Asgi1r, value),
         ICC_SGI0R_EL1 => irq::sgi(cpu, SgiRegister::Sgi0r, value),
         CNTP_CTL_EL0 => timer_write(cpu, Register::Ctl, value),

@@ -13,10 +13,10 @@ use abi::syscall::{RESUME_RUN, RESUME_WAIT};
 use abi::system::exit;
 use abi::vcpu::reason;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use devices::vgic::Posted;
+use devices::vgic::{Posted, SgiRegister};
 use rt::sys;
 use vmm::inject::Exception;
-use vmm::syndrome::{class, ec};
+use vmm::syndrome::{Sysreg, class, ec};
 use vmm::{machine, reset};
 
 /// Request in a mailbox: start, with what is in [`Vcpu::start`].
@@ -86,6 +86,9 @@ extern "C" fn handle(own: &'static Vcpu) -> u64 {
         let esr = page.esr();
         if class(esr) == ec::DATA_ABORT {
             mmio::data_abort(cpu, esr);
+        } else if Sysreg(esr).is_write_of(sysreg::ICC_SGI1R_EL1) {
+            irq::sgi(cpu, SgiRegister::Sgi1r, page.x(Sysreg(esr).register()));
+            page.skip();
         } else {
             synchronous(cpu, esr);
         }
@@ -170,7 +173,7 @@ fn start(cpu: Cpu) {
 
 /// Begins anew at `entry`.
 pub fn restart(cpu: Cpu, entry: u64, x0: u64) {
-    cpu.page().replace(cpu.slot(), reset::frame(entry, x0), reset::state());
+    irq::across_reset(cpu, || cpu.page().replace(cpu.slot(), reset::frame(entry, x0), reset::state()));
     cpu.set_action(RESUME_RUN);
 }
 
