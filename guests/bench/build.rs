@@ -4,13 +4,7 @@
 fn main() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../base/image.ld");
     println!("cargo:rerun-if-changed={script}");
-    for argument in [
-        &format!("-T{script}"),
-        "-pie",
-        "--no-dynamic-linker",
-        "-znotext",
-        "-znorelro",
-    ] {
+    for argument in [&format!("-T{script}"), "-pie", "--no-dynamic-linker", "-znotext", "-znorelro"] {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
 }

@@ -59,12 +59,7 @@ unsafe extern "C" {
         flags: c_int,
         data: *mut c_void,
     );
-    pub fn qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
-        insn: *mut Insn,
-        op: c_int,
-        entry: Counter,
-        value: u64,
-    );
+    pub fn qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn: *mut Insn, op: c_int, entry: Counter, value: u64);
     pub fn qemu_plugin_register_vcpu_mem_inline_per_vcpu(
         insn: *mut Insn,
         access: c_int,

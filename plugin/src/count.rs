@@ -27,25 +27,17 @@ impl Board {
         let size = (ranges + 1) * LEVELS * size_of::<u64>();
         // SAFETY: QEMU allocates and keeps the board; it lives until QEMU ends.
         let score = unsafe { api::qemu_plugin_scoreboard_new(size) };
-        Self {
-            score: AtomicPtr::new(score),
-            ranges,
-        }
+        Self { score: AtomicPtr::new(score), ranges }
     }
 
     fn counter(&self, range: usize, el: usize) -> Counter {
-        Counter {
-            score: self.score.load(Relaxed),
-            offset: (range * LEVELS + el) * size_of::<u64>(),
-        }
+        Counter { score: self.score.load(Relaxed), offset: (range * LEVELS + el) * size_of::<u64>() }
     }
 
     fn counts(&self) -> Counts {
         // SAFETY: the counters lie inside of the board's elements.
         let sum = |range, el| unsafe { api::qemu_plugin_u64_sum(self.counter(range, el)) };
-        (0..=self.ranges)
-            .map(|range| std::array::from_fn(|el| sum(range, el)))
-            .collect()
+        (0..=self.ranges).map(|range| std::array::from_fn(|el| sum(range, el))).collect()
     }
 }
 
@@ -87,27 +79,17 @@ impl State {
     }
 
     fn start(&self) {
-        let mut windows = self
-            .windows
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut windows = self.windows.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         windows.open.get_or_insert_with(|| self.now());
     }
 
     fn stop(&self) {
-        let mut windows = self
-            .windows
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut windows = self.windows.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let Some(before) = windows.open.take() else {
             return;
         };
         let now = self.now();
-        let pairs = now
-            .iter()
-            .flatten()
-            .flatten()
-            .zip(before.iter().flatten().flatten());
+        let pairs = now.iter().flatten().flatten().zip(before.iter().flatten().flatten());
         for (closed, (now, before)) in windows.closed.iter_mut().flatten().flatten().zip(pairs) {
             *closed += now - before;
         }
@@ -115,16 +97,9 @@ impl State {
 
     fn write_report(&self) {
         self.stop();
-        let windows = self
-            .windows
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let windows = self.windows.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let [executed, writes] = &windows.closed;
-        let text = report::json(
-            &self.args.ranges,
-            executed,
-            self.args.writes.then_some(writes),
-        );
+        let text = report::json(&self.args.ranges, executed, self.args.writes.then_some(writes));
         if let Err(error) = std::fs::write(&self.args.out, text) {
             eprintln!("plugin: {}: {error}", self.args.out);
         }
@@ -149,45 +124,22 @@ impl State {
         // SAFETY: QEMU's instruction is valid during the translation callback; the counters outlive the program.
         unsafe {
             let pc = api::qemu_plugin_insn_vaddr(insn);
-            let at = |trigger: Option<args::Trigger>| {
-                trigger.is_some_and(|trigger| trigger.matches(pc, el))
-            };
+            let at = |trigger: Option<args::Trigger>| trigger.is_some_and(|trigger| trigger.matches(pc, el));
             // Callbacks come before the counter, in the order of registration: the instruction that starts is
             // counted, the one that stops is not.
             let none = std::ptr::null_mut();
             if at(self.args.stop) {
-                api::qemu_plugin_register_vcpu_insn_exec_cb(
-                    insn,
-                    stop_reached,
-                    api::CB_NO_REGS,
-                    none,
-                );
+                api::qemu_plugin_register_vcpu_insn_exec_cb(insn, stop_reached, api::CB_NO_REGS, none);
             }
             if at(self.args.start) {
-                api::qemu_plugin_register_vcpu_insn_exec_cb(
-                    insn,
-                    start_reached,
-                    api::CB_NO_REGS,
-                    none,
-                );
+                api::qemu_plugin_register_vcpu_insn_exec_cb(insn, start_reached, api::CB_NO_REGS, none);
             }
             let range = report::range_index(&self.args.ranges, pc);
             let executed = self.executed.counter(range, el);
-            api::qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
-                insn,
-                api::INLINE_ADD_U64,
-                executed,
-                1,
-            );
+            api::qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, api::INLINE_ADD_U64, executed, 1);
             if self.args.writes {
                 let writes = self.writes.counter(range, el);
-                api::qemu_plugin_register_vcpu_mem_inline_per_vcpu(
-                    insn,
-                    api::MEM_W,
-                    api::INLINE_ADD_U64,
-                    writes,
-                    1,
-                );
+                api::qemu_plugin_register_vcpu_mem_inline_per_vcpu(insn, api::MEM_W, api::INLINE_ADD_U64, writes, 1);
             }
         }
     }
@@ -204,11 +156,7 @@ fn read_register(handle: *mut Register) -> u64 {
             api::g_byte_array_set_size(buffer, 0);
             api::qemu_plugin_read_register(handle, buffer);
             let bytes = std::slice::from_raw_parts((*buffer).data, (*buffer).len as usize);
-            bytes
-                .iter()
-                .take(8)
-                .rev()
-                .fold(0, |value, &byte| value << 8 | u64::from(byte))
+            bytes.iter().take(8).rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
         }
     })
 }
@@ -231,9 +179,7 @@ unsafe extern "C" fn vcpu_init(_id: u64, _vcpu: c_uint) {
     unsafe {
         let registers = api::qemu_plugin_get_registers();
         let descriptors = std::slice::from_raw_parts((*registers).data, (*registers).len as usize);
-        let cpsr = descriptors
-            .iter()
-            .find(|descriptor| CStr::from_ptr(descriptor.name) == c"cpsr");
+        let cpsr = descriptors.iter().find(|descriptor| CStr::from_ptr(descriptor.name) == c"cpsr");
         if let Some(descriptor) = cpsr {
             state.cpsr.store(descriptor.handle, Relaxed);
         }
@@ -265,13 +211,8 @@ unsafe extern "C" fn qemu_plugin_install(
 ) -> c_int {
     let count = usize::try_from(argc).unwrap_or(0);
     // SAFETY: as the function's own contract says.
-    let arguments: Vec<_> = (0..count)
-        .map(|index| unsafe { CStr::from_ptr(*argv.add(index)) })
-        .collect();
-    let arguments: Vec<_> = arguments
-        .iter()
-        .map(|argument| argument.to_string_lossy())
-        .collect();
+    let arguments: Vec<_> = (0..count).map(|index| unsafe { CStr::from_ptr(*argv.add(index)) }).collect();
+    let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
     let args = match args::parse(arguments.iter().map(|argument| argument.as_ref())) {
         Ok(args) => args,
         Err(error) => {

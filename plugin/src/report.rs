@@ -9,10 +9,7 @@ pub const LEVELS: usize = 4;
 
 /// The counter of an instruction: the first range that holds `pc`, else one past them ("other").
 pub fn range_index(ranges: &[Range], pc: u64) -> usize {
-    ranges
-        .iter()
-        .position(|range| (range.start..range.end).contains(&pc))
-        .unwrap_or(ranges.len())
+    ranges.iter().position(|range| (range.start..range.end).contains(&pc)).unwrap_or(ranges.len())
 }
 
 /// Counts of each range and, last, of all other addresses; by exception level.
@@ -21,18 +18,11 @@ pub type Counts = Vec<[u64; LEVELS]>;
 /// JSON: `ranges`, `other` and `total`; `el` sums by exception level, `by_el` has each range's.
 pub fn json(ranges: &[Range], executed: &Counts, writes: Option<&Counts>) -> String {
     let mut text = format!("{{ {}", sums(ranges, executed));
-    let by_el: Vec<String> = names(ranges)
-        .zip(executed)
-        .map(|(name, counts)| format!("\"{name}\": {counts:?}"))
-        .collect();
-    let el: [u64; LEVELS] =
-        std::array::from_fn(|level| executed.iter().map(|counts| counts[level]).sum());
+    let by_el: Vec<String> =
+        names(ranges).zip(executed).map(|(name, counts)| format!("\"{name}\": {counts:?}")).collect();
+    let el: [u64; LEVELS] = std::array::from_fn(|level| executed.iter().map(|counts| counts[level]).sum());
     // Writing to a String cannot fail.
-    let _ = write!(
-        text,
-        ", \"el\": {el:?}, \"by_el\": {{ {} }}",
-        by_el.join(", ")
-    );
+    let _ = write!(text, ", \"el\": {el:?}, \"by_el\": {{ {} }}", by_el.join(", "));
     if let Some(writes) = writes {
         let _ = write!(text, ", \"writes\": {{ {} }}", sums(ranges, writes));
     }
@@ -40,25 +30,16 @@ pub fn json(ranges: &[Range], executed: &Counts, writes: Option<&Counts>) -> Str
 }
 
 fn names(ranges: &[Range]) -> impl Iterator<Item = &str> {
-    ranges
-        .iter()
-        .map(|range| range.name.as_str())
-        .chain(["other"])
+    ranges.iter().map(|range| range.name.as_str()).chain(["other"])
 }
 
 fn sums(ranges: &[Range], counts: &Counts) -> String {
     let sums: Vec<u64> = counts.iter().map(|levels| levels.iter().sum()).collect();
-    let named: Vec<String> = ranges
-        .iter()
-        .zip(&sums)
-        .map(|(range, sum)| format!("\"{}\": {sum}", range.name))
-        .collect();
+    let named: Vec<String> =
+        ranges.iter().zip(&sums).map(|(range, sum)| format!("\"{}\": {sum}", range.name)).collect();
     let other = sums.last().copied().unwrap_or(0);
     let total: u64 = sums.iter().sum();
-    format!(
-        "\"ranges\": {{ {} }}, \"other\": {other}, \"total\": {total}",
-        named.join(", ")
-    )
+    format!("\"ranges\": {{ {} }}, \"other\": {other}, \"total\": {total}", named.join(", "))
 }
 
 #[cfg(test)]
@@ -67,16 +48,8 @@ mod tests {
 
     fn ranges() -> Vec<Range> {
         vec![
-            Range {
-                name: "kernel".to_owned(),
-                start: 0x1000,
-                end: 0x2000,
-            },
-            Range {
-                name: "domains".to_owned(),
-                start: 0x7000,
-                end: 0x8000,
-            },
+            Range { name: "kernel".to_owned(), start: 0x1000, end: 0x2000 },
+            Range { name: "domains".to_owned(), start: 0x7000, end: 0x8000 },
         ]
     }
 
@@ -84,10 +57,7 @@ mod tests {
     fn range_index_is_half_open() {
         let ranges = ranges();
 
-        assert_eq!(
-            [0xfff, 0x1000, 0x1fff, 0x2000].map(|pc| range_index(&ranges, pc)),
-            [2, 0, 0, 2]
-        );
+        assert_eq!([0xfff, 0x1000, 0x1fff, 0x2000].map(|pc| range_index(&ranges, pc)), [2, 0, 0, 2]);
     }
 
     #[test]
@@ -110,11 +80,6 @@ mod tests {
 
         let text = json(&ranges(), &counts, Some(&counts));
 
-        assert!(
-            text.contains(
-                "\"writes\": { \"ranges\": { \"kernel\": 0, \"domains\": 0 }, \"other\": 7,"
-            ),
-            "{text}"
-        );
+        assert!(text.contains("\"writes\": { \"ranges\": { \"kernel\": 0, \"domains\": 0 }, \"other\": 7,"), "{text}");
     }
 }

@@ -19,9 +19,7 @@ const GICR_IPRIORITYR: u64 = SGI_BASE + 0x400;
 fn read(address: u64) -> u32 {
     let value: u32;
     // SAFETY: the callers name registers of the GIC, which the MMU maps as device memory or not at all.
-    unsafe {
-        core::arch::asm!("ldr {:w}, [{}]", out(reg) value, in(reg) address, options(nostack))
-    };
+    unsafe { core::arch::asm!("ldr {:w}, [{}]", out(reg) value, in(reg) address, options(nostack)) };
     value
 }
 
@@ -38,18 +36,13 @@ pub fn init_distributor() {
 /// Wakes this CPU's redistributor, enables all its SGIs and the given PPIs in group 1, and opens the CPU interface.
 pub fn init_cpu(ppis: &[u32]) {
     let frame = GICR + (read_sysreg!("mpidr_el1") & 0xff) * GICR_STRIDE;
-    write(
-        frame + GICR_WAKER,
-        read(frame + GICR_WAKER) & !WAKER_PROCESSOR_SLEEP,
-    );
+    write(frame + GICR_WAKER, read(frame + GICR_WAKER) & !WAKER_PROCESSOR_SLEEP);
     while read(frame + GICR_WAKER) & WAKER_CHILDREN_ASLEEP != 0 {}
     write(frame + GICR_IGROUPR0, u32::MAX);
     for register in 0..8 {
         write(frame + GICR_IPRIORITYR + 4 * register, 0x8080_8080);
     }
-    let enabled = ppis
-        .iter()
-        .fold(0xffff, |bits, &ppi| bits | 1u32.wrapping_shl(ppi));
+    let enabled = ppis.iter().fold(0xffff, |bits, &ppi| bits | 1u32.wrapping_shl(ppi));
     write(frame + GICR_ISENABLER0, enabled);
     write_sysreg!("icc_sre_el1", 7); // System registers, no bypass.
     write_sysreg!("icc_pmr_el1", 0xff);

@@ -76,16 +76,6 @@ pub fn enable(table: &'static Table) {
     write_sysreg!("ttbr0_el1", core::ptr::from_ref(table) as u64);
     // SAFETY: no translation is on, so nothing that the TLB holds is used; the invalidation only drops what an
     // earlier stage may have left.
-    unsafe {
-        core::arch::asm!(
-            "dsb ish",
-            "tlbi vmalle1",
-            "dsb ish",
-            "ic iallu",
-            "dsb ish",
-            "isb",
-            options(nostack)
-        )
-    };
+    unsafe { core::arch::asm!("dsb ish", "tlbi vmalle1", "dsb ish", "ic iallu", "dsb ish", "isb", options(nostack)) };
     write_sysreg!("sctlr_el1", read_sysreg!("sctlr_el1") | SCTLR_ON);
 }

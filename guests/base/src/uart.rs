@@ -16,17 +16,13 @@ fn read(offset: u64) -> u32 {
     let value: u32;
     // SAFETY: the PL011 is at this address on every machine the guests are made for; its reads have no effect on
     // memory.
-    unsafe {
-        core::arch::asm!("ldr {:w}, [{}]", out(reg) value, in(reg) UART + offset, options(nostack))
-    };
+    unsafe { core::arch::asm!("ldr {:w}, [{}]", out(reg) value, in(reg) UART + offset, options(nostack)) };
     value
 }
 
 fn write(offset: u64, value: u32) {
     // SAFETY: as for `read`; no DMA, so memory is not touched.
-    unsafe {
-        core::arch::asm!("str {:w}, [{}]", in(reg) value, in(reg) UART + offset, options(nostack))
-    };
+    unsafe { core::arch::asm!("str {:w}, [{}]", in(reg) value, in(reg) UART + offset, options(nostack)) };
 }
 
 /// Enables the transmitter: 8 bits, FIFOs on (PL011 TRM, DDI 0183, 3.3.7 and 3.3.8).

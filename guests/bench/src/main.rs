@@ -32,10 +32,7 @@ extern "C" fn guest_main() -> ! {
     mmu::enable(&LEVEL1);
     gic::init_distributor();
     gic::init_cpu(&[VIRTUAL_TIMER]);
-    uart::line(format_args!(
-        "BENCH begin cntfrq={}",
-        read_sysreg!("cntfrq_el0")
-    ));
+    uart::line(format_args!("BENCH begin cntfrq={}", read_sysreg!("cntfrq_el0")));
     rows::run();
     smp::run(&LEVEL1);
     uart::line(format_args!("BENCH end"));

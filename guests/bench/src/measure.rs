@@ -76,11 +76,7 @@ fn milli(ticks: i128, n: u64) -> i128 {
 pub fn row(name: &str, cost: Ticks, base: Ticks, note: &str) {
     let mean = milli(i128::from(cost.total) - i128::from(base.total), cost.n);
     let min = milli(i128::from(cost.min) - i128::from(base.min), 1) / 1000;
-    uart::line(format_args!(
-        "BENCH row={name} mean={} min={min} n={}{note}",
-        Milli(mean),
-        cost.n
-    ));
+    uart::line(format_args!("BENCH row={name} mean={} min={min} n={}{note}", Milli(mean), cost.n));
 }
 
 /// Prints that a row could not be taken.

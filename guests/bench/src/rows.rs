@@ -38,12 +38,7 @@ pub fn run() {
     row("guest_syscall", syscalls(), empty, "");
     let (first, second) = touch_pages();
     row("page_touch", first, second, "");
-    row(
-        "per_1000",
-        ticks!(N, [".rept 1000", "add x9, x9, #1", ".endr"]),
-        empty,
-        "",
-    );
+    row("per_1000", ticks!(N, [".rept 1000", "add x9, x9, #1", ".endr"]), empty, "");
 }
 
 /// HVC #1 with x0 = 0 rings doorbell 0 of our hypervisor, which the kernel answers with status 0. On any other machine
@@ -55,27 +50,14 @@ fn hypercalls(empty: Ticks) {
         return;
     }
     if doorbell_status() == Some(0) {
-        row(
-            "hypercall",
-            ticks!(N, ["mov x0, #0", "hvc #1"]),
-            empty,
-            " op=doorbell",
-        );
+        row("hypercall", ticks!(N, ["mov x0, #0", "hvc #1"]), empty, " op=doorbell");
     } else {
-        row(
-            "hypercall",
-            ticks!(N, ["mov w0, #0x84000000", "hvc #0"]),
-            empty,
-            " op=psci_version",
-        );
+        row("hypercall", ticks!(N, ["mov w0, #0x84000000", "hvc #0"]), empty, " op=psci_version");
     }
     let version = ticks!(N, ["mov w0, #0x84000000", "hvc #0"]);
     row("hypercall_vmm", version, empty, " op=psci_version");
     if psci::hvc(0x8400_dead, [0; 3]) as u32 == NOT_SUPPORTED as u32 {
-        let unknown = ticks!(
-            N,
-            ["movz w0, #0x8400, lsl #16", "movk w0, #0xdead", "hvc #0"]
-        );
+        let unknown = ticks!(N, ["movz w0, #0x8400, lsl #16", "movk w0, #0xdead", "hvc #0"]);
         row("hypercall_unknown", unknown, empty, " op=unknown_function");
     } else {
         skip("hypercall_unknown", "not_refused");
@@ -98,33 +80,13 @@ fn doorbell_status() -> Option<u64> {
 }
 
 fn registers(empty: Ticks) {
-    row(
-        "uart_read",
-        ticks!(N, ["ldr w0, [x10]"], UART_FR, 0u64, 0u64),
-        empty,
-        "",
-    );
+    row("uart_read", ticks!(N, ["ldr w0, [x10]"], UART_FR, 0u64, 0u64), empty, "");
     let carriage_return = ticks!(N, ["str w11, [x10]"], UART_DR, 13u64, 0u64);
     row("uart_write", carriage_return, empty, "");
-    row(
-        "gicd_read",
-        ticks!(N, ["ldr w0, [x10]"], GICD_TYPER, 0u64, 0u64),
-        empty,
-        "",
-    );
+    row("gicd_read", ticks!(N, ["ldr w0, [x10]"], GICD_TYPER, 0u64, 0u64), empty, "");
     // Zero enables nothing, but is a write all the same.
-    row(
-        "gicd_isenabler_write",
-        ticks!(N, ["str wzr, [x10]"], GICD_ISENABLER1, 0u64, 0u64),
-        empty,
-        "",
-    );
-    row(
-        "id_read",
-        ticks!(N, ["mrs x0, S3_0_C0_C6_2"]),
-        empty,
-        " op=ID_AA64ISAR2_EL1",
-    );
+    row("gicd_isenabler_write", ticks!(N, ["str wzr, [x10]"], GICD_ISENABLER1, 0u64, 0u64), empty, "");
+    row("id_read", ticks!(N, ["mrs x0, S3_0_C0_C6_2"]), empty, " op=ID_AA64ISAR2_EL1");
 }
 
 fn interrupts(empty: Ticks) {
@@ -133,13 +95,7 @@ fn interrupts(empty: Ticks) {
     unmask_irq();
     let sgi = ticks!(
         N,
-        [
-            "str wzr, [x11]",
-            "msr icc_sgi1r_el1, x10",
-            "isb",
-            "55: ldr w0, [x11]",
-            "cbz w0, 55b"
-        ],
+        ["str wzr, [x11]", "msr icc_sgi1r_el1, x10", "isb", "55: ldr w0, [x11]", "cbz w0, 55b"],
         to_self,
         flag,
         0u64
@@ -161,27 +117,14 @@ fn interrupts(empty: Ticks) {
         1u64
     );
     row("timer_irq", timer, empty, "");
-    row(
-        "wfi_wake",
-        wake_ups(),
-        Ticks {
-            total: 0,
-            min: 0,
-            n: N,
-        },
-        "",
-    );
+    row("wfi_wake", wake_ups(), Ticks { total: 0, min: 0, n: N }, "");
     mask_irq();
 }
 
 /// Lateness of `N` wake-ups, each 20 µs ahead; what is left pending is taken between two of them.
 fn wake_ups() -> Ticks {
     let ahead = read_sysreg!("cntfrq_el0") / 50_000;
-    let mut late = Ticks {
-        total: 0,
-        min: u64::MAX,
-        n: N,
-    };
+    let mut late = Ticks { total: 0, min: u64::MAX, n: N };
     for _ in 0..N {
         mask_irq();
         let deadline = counter() + ahead;
@@ -212,11 +155,7 @@ fn syscalls() -> Ticks {
         &raw const user_code as u64
     };
     let user = vectors::user_syscalls(code + USER_TEXT, N);
-    Ticks {
-        total: user.total,
-        min: user.min,
-        n: N,
-    }
+    Ticks { total: user.total, min: user.min, n: N }
 }
 
 const PAGE: usize = 4096;
@@ -231,14 +170,6 @@ static mut UNTOUCHED: core::mem::MaybeUninit<Untouched> = core::mem::MaybeUninit
 
 fn touch_pages() -> (Ticks, Ticks) {
     let start = &raw mut UNTOUCHED as u64;
-    let pass = || {
-        ticks!(
-            1024,
-            ["str xzr, [x10]", "add x10, x10, #4096"],
-            start,
-            0u64,
-            0u64
-        )
-    };
+    let pass = || ticks!(1024, ["str xzr, [x10]", "add x10, x10, #4096"], start, 0u64, 0u64);
     (pass(), pass())
 }

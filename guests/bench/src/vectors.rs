@@ -53,14 +53,8 @@ extern "C" fn bench_irq() {
 
 #[unsafe(no_mangle)]
 extern "C" fn bench_unexpected(vector: u64) -> ! {
-    let (esr, elr, far) = (
-        read_sysreg!("esr_el1"),
-        read_sysreg!("elr_el1"),
-        read_sysreg!("far_el1"),
-    );
-    uart::line(format_args!(
-        "BENCH unexpected vector={vector:#x} esr={esr:#x} elr={elr:#x} far={far:#x}"
-    ));
+    let (esr, elr, far) = (read_sysreg!("esr_el1"), read_sysreg!("elr_el1"), read_sysreg!("far_el1"));
+    uart::line(format_args!("BENCH unexpected vector={vector:#x} esr={esr:#x} elr={elr:#x} far={far:#x}"));
     psci::system_off()
 }
 
