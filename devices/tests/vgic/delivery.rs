@@ -301,3 +301,61 @@ fn untouched_interrupts_cost_no_installation() {
     assert_eq!(update.dirty, 0);
     assert_eq!(vm.cpus[0].interface.lrs, before);
 }
+
+#[test]
+fn line_that_rises_again_while_active_is_delivered_again() {
+    let mut vm = Vm::booted(1, 4);
+    vm.set_level(UART, true);
+    vm.settle();
+    vm.acknowledge(0);
+    vm.set_level(UART, false);
+    vm.settle();
+    vm.set_level(UART, true);
+    vm.settle();
+    vm.end(0, UART);
+    vm.settle();
+
+    assert_eq!(vm.acknowledge(0), UART);
+}
+
+#[test]
+fn edge_of_a_spi_that_is_active_here_goes_to_its_new_route() {
+    let mut vm = Vm::booted(2, 4);
+    vm.write_dist(0, 0xc08, Width::B4, 0xffff_ffff);
+    vm.pulse(UART);
+    vm.settle();
+    vm.acknowledge(0);
+    vm.write_dist(0, 0x6000 + 8 * UART as u64, Width::B8, 1);
+    vm.pulse(UART);
+    vm.settle();
+    vm.end(0, UART);
+    vm.settle();
+
+    assert_eq!(vm.acknowledge(0), SPURIOUS);
+    assert_eq!(vm.acknowledge(1), UART);
+}
+
+#[test]
+fn private_flush_clears_the_eoi_of_a_finished_ppi() {
+    let mut vm = Vm::booted(1, 4);
+    vm.set_ppi_level(0, 30, true);
+    vm.acknowledge(0);
+    vm.end(0, 30);
+    assert!(vm.cpus[0].interface.maintenance());
+    let eisr = vm.cpus[0].interface.eisr();
+    vm.cpus[0].redist.sync_private(0, eisr);
+    assert!(!vm.cpus[0].redist.set_ppi_level(30, false));
+    let update = vm.cpus[0].redist.flush_private().expect("there is room");
+
+    assert_eq!((update.dirty, vm.cpus[0].redist.lr(1)), (2, 0));
+}
+
+#[test]
+fn list_registers_not_yet_installed_count_by_the_models_content() {
+    let mut vm = Vm::booted(1, 4);
+    let _ = vm.dist.set_level(UART, true);
+    let update = vm.cpus[0].redist.flush(&mut vm.dist);
+    let _ = vm.cpus[0].redist.sync_full(&mut vm.dist, &[0; 16], update.dirty as u64);
+
+    assert_eq!(vm.dist.read(0x204, Width::B4), 2);
+}
