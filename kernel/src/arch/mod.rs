@@ -60,6 +60,8 @@ core::arch::global_asm!(
     EXIT_FAR = const offset_of!(VcpuPage, exit.far),
     IRQ_ELRSR = const offset_of!(VcpuPage, irq.elrsr),
     IRQ_DIRTY = const offset_of!(VcpuPage, irq.dirty),
+    IRQ_LR1 = const offset_of!(VcpuPage, irq.lr) + 8,
+    IRQ_TIMER = const offset_of!(VcpuPage, irq.timer),
     IRQ_HCR = const offset_of!(VcpuPage, irq.hcr),
     EC_SVC64 = const ec::SVC64,
     EC_HVC64 = const ec::HVC64,

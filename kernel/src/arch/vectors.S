@@ -177,15 +177,16 @@ guest_sync:
 resume_guest:
     ldr     x1, [x0, #{CORE_CURRENT}]
     ldr     w2, [x1, #{VCPU_NEWS}]          // kick, timers, SError
-    cbnz    w2, 3f
+    cbnz    w2, resume_rust
     ldr     x2, [x1, #{VCPU_PAGE}]
     ldr     x3, [x2, #{IRQ_DIRTY}]
-    cbnz    x3, 3f
+    cbnz    x3, resume_with_lr
+resume_clean:
     ldp     x3, x4, [x2, #{FRAME_ELR}]
     and     x5, x4, #0x1f
     cmp     x5, #5                          // EL1h, or EL0t; the rest is for `guest_spsr`
     ccmp    x5, #0, #4, ne
-    b.ne    3f
+    b.ne    resume_rust
     ldp     x6, x7, [x0, #{CORE_GUEST_REGIME}]
     and     x4, x4, x7
     msr     elr_el2, x3
@@ -208,8 +209,30 @@ resume_guest:
     eret
     dsb     nsh
     isb
-3:  str     xzr, [sp, #64]                  // x8: VCPU_RESUME, for Rust
+resume_rust:
+    str     xzr, [sp, #64]                  // x8: VCPU_RESUME, for Rust
     b       rust_sync_saved
+
+// List register 1 alone is new, an ordinary SGI, PPI or SPI: `kcore::spsr::guest_lr`, for all others in Rust.
+resume_with_lr:
+    cmp     x3, #(1 << 1)
+    b.ne    resume_rust
+    ldr     x3, [x2, #{IRQ_LR1}]
+    ldr     w4, [x2, #{IRQ_TIMER}]
+    and     w4, w4, #0x3ff
+    cmp     w3, w4                          // the timer's vINTID
+    b.eq    resume_rust
+    cmp     w3, #1020                       // special vINTIDs and above
+    b.hs    resume_rust
+    tst     x3, #(3 << 62)                  // neither pending nor active
+    b.eq    resume_rust
+    mov     x4, #0xffffffff                 // vINTID
+    movk    x4, #0x0200, lsl #32            // EOI
+    movk    x4, #0xd0ff, lsl #48            // state, group, priority; not HW
+    and     x3, x3, x4
+    msr     S3_4_C12_C12_1, x3              // ICH_LR1_EL2
+    str     xzr, [x2, #{IRQ_DIRTY}]
+    b       resume_clean
 
 // Continues in the current frame (Core::frame).
 .global return_to_lower
