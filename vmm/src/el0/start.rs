@@ -4,7 +4,7 @@
 use super::memory::Memory;
 use super::serial::Serial;
 use super::vcpu::{self, affinity, entry_address};
-use super::vm::{self, SPACE_SLOT, Vcpu, Vm, vcpu_slot};
+use super::vm::{self, DOORBELLS, SPACE_SLOT, Vcpu, Vm, vcpu_slot};
 use abi::cap::rights::{EXEC, READ, WRITE};
 use abi::syscall::Status;
 use abi::system::{MAX_VCPUS, VMM_INFO, VMM_INITRD, VMM_KERNEL, VmmInfo, exit, vmm_slot};
@@ -129,10 +129,11 @@ fn config<'a>(info: &'a VmmInfo, count: usize, layout: &Layout) -> tree::Config<
     }
 }
 
-/// Makes the guest's space, with its RAM.
+/// Makes the guest's space, with its RAM, and its doorbell.
 fn map(info: &VmmInfo) -> Result<(), Error> {
     let pages = info.vm.memory >> PAGE_SHIFT;
     create::space(SPACE_SLOT).map_err(|status| Error::Kernel("make the guest's space", status))?;
+    create::notification(u64::from(DOORBELLS.0)).map_err(|status| Error::Kernel("make a doorbell", status))?;
     sys::map(vmm_slot::RAM, SPACE_SLOT, RAM_BASE, 0, pages, READ | WRITE | EXEC)
         .map_err(|status| Error::Kernel("map guest RAM", status))
 }
@@ -146,7 +147,7 @@ fn make_vcpu(own: &'static Vcpu) -> Result<(), Error> {
     let stack = STACKS.get(index).map_or(0, |stack| stack.0.get() as u64 + STACK as u64);
     // SAFETY: the entry is made by `vcpu_handler!`; each vCPU has a stack of its own, which nothing else uses. The
     // argument is the reference that the handler takes.
-    unsafe { sys::vcpu_handler(vcpu, entry_address(), stack, core::ptr::from_ref(own) as u64, (0, 0), 0) }
+    unsafe { sys::vcpu_handler(vcpu, entry_address(), stack, core::ptr::from_ref(own) as u64, DOORBELLS, 0) }
         .map_err(|status| Error::Kernel("set up a vCPU's handler", status))
 }
 

@@ -18,6 +18,10 @@ use vmm::ptimer::PTimer;
 /// Slot of the guest's Space.
 pub const SPACE_SLOT: u64 = vmm_slot::FREE;
 
+/// Slots of the guest's doorbells (HVC #1), and their number. The first is the VM's own: a notification that nobody
+/// waits for, so that a guest can tell that it has doorbells.
+pub const DOORBELLS: (u32, u32) = (vmm_slot::FREE as u32 + 16, 1);
+
 /// Slot of vCPU `index`.
 pub const fn vcpu_slot(index: usize) -> u64 {
     vmm_slot::FREE + 1 + index as u64
