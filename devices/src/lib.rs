@@ -12,6 +12,7 @@
 //! Next: `vmm` calls these models from its exit handlers. Their tests (`tests/`) drive them as a guest would.
 #![no_std]
 #![forbid(unsafe_code)]
+#![allow(unexpected_cfgs, reason = "`--cfg loom` is set by RUSTFLAGS")]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod a64;

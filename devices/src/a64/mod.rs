@@ -12,7 +12,7 @@
 
 mod group;
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 /// What a load or store does.

@@ -7,7 +7,7 @@
 
 mod table;
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use table::TABLE;

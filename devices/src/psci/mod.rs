@@ -16,7 +16,7 @@ mod smccc;
 mod state;
 mod trng;
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use state::{PsciState, STATE_VERSION};

@@ -10,8 +10,6 @@
 //! and may never run while the second one spins for an answer. Kicks are never lost (the kernel's promise), so that each
 //! post is followed by a `take`. The model of this protocol under loom is in `tests/mailbox_loom.rs`.
 
-#![allow(unexpected_cfgs, reason = "`--cfg loom` replaces the atomics by those of the model checker")]
-
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicU64, Ordering};
 #[cfg(loom)]

@@ -18,11 +18,11 @@ fn apply(vm: &mut Vm, (what, offset, value): (u8, u64, u64)) {
     match what {
         0..4 => vm.write_dist(cpu, offset & !3, B4, value),
         4 => vm.write_dist(cpu, offset & !7, B8, value % 3),
-        5 => vm.write_redist(cpu, 0x1_0000 + offset & !3, B4, value),
+        5 => vm.write_redist(cpu, 0x1_0000 + (offset & !3), B4, value),
         6..8 => vm.set_level(intid, value >> 32 & 1 != 0),
         8 => vm.pulse(intid),
         9 => vm.send_sgi(cpu, Sgi1r, value & 0x0f00_0003),
-        10 => drop(vm.acknowledge(cpu)),
+        10 => _ = vm.acknowledge(cpu),
         _ => vm.exit(cpu),
     }
 }
