@@ -24,6 +24,27 @@ const ACTLR_EL1: u32 = encode(3, 0, 1, 0, 1);
 const DEBUG_FIRST: u32 = encode(2, 0, 0, 0, 0);
 const DEBUG_LAST: u32 = encode(2, 3, 15, 15, 7);
 const OSLSR_EL1: u32 = encode(2, 0, 1, 1, 4);
+const OSLAR_EL1: u32 = encode(2, 0, 1, 0, 4);
+const MDRAR_EL1: u32 = encode(2, 0, 1, 0, 0);
+const MDCCSR_EL0: u32 = encode(2, 3, 0, 1, 0);
+/// Index of ID_AA64DFR0_EL1 in the VM's ID registers: CRm << 3 | op2.
+const ID_AA64DFR0: usize = 5 << 3;
+/// The debug registers that are there beside breakpoints and watchpoints; all else with op0=2 is undefined, as trace
+/// and the external debugger's registers are hidden.
+const DEBUG_REGISTERS_RAZ: [u32; 11] = [
+    encode(2, 0, 0, 0, 2), // OSDTRRX_EL1
+    encode(2, 0, 0, 2, 0), // MDCCINT_EL1
+    encode(2, 0, 0, 2, 2), // MDSCR_EL1
+    encode(2, 0, 0, 3, 2), // OSDTRTX_EL1
+    encode(2, 0, 0, 6, 2), // OSECCR_EL1
+    MDRAR_EL1,
+    encode(2, 0, 1, 3, 4), // OSDLR_EL1
+    encode(2, 0, 7, 8, 6), // DBGCLAIMSET_EL1
+    encode(2, 0, 7, 9, 6), // DBGCLAIMCLR_EL1
+    MDCCSR_EL0,
+    encode(2, 3, 0, 5, 0), // DBGDTRRX_EL0, DBGDTRTX_EL0
+];
+const DEBUG_READ_ONLY: [u32; 2] = [MDRAR_EL1, MDCCSR_EL0];
 /// OSLM: the OS lock is implemented; unlocked.
 const OSLSR_UNLOCKED: u64 = 8;
 const DC_ISW: u32 = encode(1, 0, 7, 6, 2);
@@ -91,19 +112,29 @@ fn debug_index(name: u32) -> Option<usize> {
 /// Debug registers: breakpoints and watchpoints hold what is written, all others read as zero. No debug exception
 /// comes: MDSCR_EL1.MDE stays 0.
 fn debug_read(cpu: Cpu, name: u32) -> Option<u64> {
+    let id = cpu.vm().id.get(ID_AA64DFR0).copied().unwrap_or_default();
     match debug_index(name) {
-        Some(index) => cpu.own.debug.lock().get(index).copied(),
-        None => Some(0),
+        Some(index) => debug_exists(index, id).then(|| cpu.own.debug.lock().get(index).copied()).flatten(),
+        None => DEBUG_REGISTERS_RAZ.contains(&name).then_some(0),
     }
 }
 
+/// Whether there are that many breakpoints or watchpoints, by ID_AA64DFR0_EL1.{BRPs, WRPs}.
+fn debug_exists(index: usize, id: u64) -> bool {
+    let last = if index & 2 == 0 { id >> 12 & 0xf } else { id >> 20 & 0xf };
+    index >> 2 <= last as usize
+}
+
 fn debug_write(cpu: Cpu, name: u32, value: u64) -> bool {
-    if let Some(index) = debug_index(name)
-        && let Some(place) = cpu.own.debug.lock().get_mut(index)
-    {
-        *place = value;
+    let id = cpu.vm().id.get(ID_AA64DFR0).copied().unwrap_or_default();
+    let Some(index) = debug_index(name) else {
+        return DEBUG_REGISTERS_RAZ.contains(&name) && !DEBUG_READ_ONLY.contains(&name) || name == OSLAR_EL1;
+    };
+    if let Some(place) = cpu.own.debug.lock().get_mut(index).filter(|_| debug_exists(index, id)) {
+        // DBGWVR<n>_EL1 addresses words.
+        *place = if index & 3 == 2 { value & !3 } else { value };
     }
-    true
+    debug_exists(index, id)
 }
 
 fn timer_read(cpu: Cpu, register: Register) -> u64 {
