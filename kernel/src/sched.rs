@@ -216,10 +216,12 @@ fn expire(core: &Core, e: Entity, now: u64) {
 }
 
 /// Deadline of an unloaded guest's own virtual timer in CNTPCT ticks; `u64::MAX` if it is off, masked or taken.
-fn guest_deadline(v: Obj<Vcpu>) -> u64 {
+fn guest_deadline(v: Obj<Vcpu>, now: u64) -> u64 {
     let s = v.sys.get();
     if s[sys::CNTV_CTL_EL0] & 3 == 1 && s[sys::TIMER_ACTIVE] == 0 {
-        s[sys::CNTV_CVAL_EL0].saturating_add(v.cntvoff.get())
+        // The guest's counter is now − CNTVOFF modulo 2^64; its timer compares without a sign (Arm ARM D11.2.4).
+        let left = s[sys::CNTV_CVAL_EL0].saturating_sub(now.wrapping_sub(v.cntvoff.get()));
+        now.saturating_add(left)
     } else {
         u64::MAX
     }
@@ -232,7 +234,7 @@ pub fn watch_guest_timer(core: &Core, v: Obj<Vcpu>) {
 
 /// Sets the deadline of a vCPU: its VMM's timer, and its guest's while it is not loaded.
 pub fn arm_vcpu(core: &Core, v: Obj<Vcpu>) {
-    let guest = if core.loaded.get() == Some(v) { u64::MAX } else { guest_deadline(v) };
+    let guest = if core.loaded.get() == Some(v) { u64::MAX } else { guest_deadline(v, Core::now()) };
     let deadline = v.vmm_deadline.get().min(guest);
     if deadline != v.common.deadline.get() || v.common.timed.get() != (deadline != u64::MAX) {
         set_deadline(core, Entity(Obj::at(v.addr())), deadline);
@@ -249,8 +251,9 @@ fn vcpu_expired(core: &Core, v: Obj<Vcpu>, now: u64) {
             make_ready(core, e);
         }
     }
-    if core.loaded.get() != Some(v) && guest_deadline(v) <= now {
-        // Loading the vCPU lets the physical timer fire; it only has to run.
+    if core.loaded.get() != Some(v) && guest_deadline(v, now) <= now {
+        // Loading the vCPU lets the physical timer fire; it only has to run. Its VMM's timer may still be to come.
+        set_deadline(core, e, v.vmm_deadline.get());
         if v.common.state.get() == RunState::Wfi {
             make_ready(core, e);
         }
