@@ -72,6 +72,7 @@ fn general(core: &'static Core, frame: FrameRef, number: u64) {
 impl Call {
     fn run(&self, number: u64, a: [u64; 6]) -> Outcome {
         match number {
+            sc::VCPU_RESUME => Err(Status::BadState),
             sc::CALL => self.call(a),
             sc::RECV => self.receive(a),
             sc::REPLY_RECV => self.reply_receive(a),
