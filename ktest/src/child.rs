@@ -2,7 +2,7 @@
 //! do is a [`Role`], what they find goes into the page of [`crate::shared`].
 #![allow(unsafe_code, reason = "thread entries")]
 
-use crate::env::{self, MACHINE, RW, SELF, STACK_PAGES, frame};
+use crate::env::{self, MACHINE, RW, STACK_PAGES, frame};
 use crate::hostile;
 use crate::image;
 use crate::rng::Rng;

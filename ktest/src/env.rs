@@ -1,7 +1,7 @@
 //! Slots and memory for tests, and the kernel's accounting before and after each.
 
 use crate::image::boot_info;
-use crate::shared;
+use crate::{shared, thread};
 use abi::boot::slot;
 use abi::cap::{CAP_SLOTS, Kind, rights};
 use abi::syscall::{Status, counter};
@@ -111,6 +111,7 @@ pub fn setup() -> Result {
     create::device(frame::RTC, MACHINE, RTC.0, 1)?;
     create::notification(PAUSE)?;
     create::notification(DONE)?;
+    thread::make_idle(boot_info().cores)?;
     sys::map(frame::SHARED, SELF, shared::ADDRESS, 0, 1, RW)
 }
 

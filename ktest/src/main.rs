@@ -14,6 +14,8 @@ mod child;
 #[cfg(target_os = "none")]
 mod env;
 #[cfg(target_os = "none")]
+mod guest;
+#[cfg(target_os = "none")]
 mod hostile;
 #[cfg(target_os = "none")]
 mod image;

@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use core::panic::Location;
 
 /// Bytes of a reason; what is longer is cut.
-const LENGTH: usize = 160;
+const LENGTH: usize = 112;
 
 /// Why a test failed.
 pub struct Failure {
@@ -21,7 +21,8 @@ impl Failure {
     pub fn new(reason: fmt::Arguments, place: &Location) -> Self {
         let mut failure = Self { text: [0; LENGTH], used: 0 };
         // Cutting the text is no error.
-        let _ = write!(failure, "{reason} ({}:{})", place.file(), place.line());
+        let file = place.file().rsplit('/').next().unwrap_or("?");
+        let _ = write!(failure, "{file}:{}: {reason}", place.line());
         failure
     }
 

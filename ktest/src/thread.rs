@@ -8,7 +8,12 @@ use rt::sys::{self, Result, create};
 
 /// Most threads at a time.
 pub const MAX: usize = 8;
-const STACK: usize = 16 << 10;
+const STACK: usize = 8 << 10;
+/// Cores that have an idle thread: see [`settle`].
+const IDLE: usize = 2;
+/// Slots of the idle threads, each from here on by core: scheduling context, thread, and the notifications that start
+/// and end a round.
+const IDLE_SLOTS: [u64; 4] = [8, 10, 12, 14];
 
 /// Slots of thread `n` and of its scheduling context.
 pub const fn slots(n: usize) -> (u64, u64) {
@@ -20,7 +25,8 @@ struct Stack(UnsafeCell<[u8; STACK]>);
 // SAFETY: each stack is used by the one thread with its number.
 unsafe impl Sync for Stack {}
 
-static STACKS: [Stack; MAX] = [const { Stack(UnsafeCell::new([0; STACK])) }; MAX];
+/// The last ones are the idle threads'.
+static STACKS: [Stack; MAX + IDLE] = [const { Stack(UnsafeCell::new([0; STACK])) }; MAX + IDLE];
 static MAINS: [AtomicUsize; MAX] = [const { AtomicUsize::new(0) }; MAX];
 static ARGUMENTS: [AtomicU64; MAX] = [const { AtomicU64::new(0) }; MAX];
 static RUNNING: [AtomicU64; MAX] = [const { AtomicU64::new(0) }; MAX];
@@ -30,7 +36,7 @@ pub type Main = fn(u64);
 
 /// Top of stack `n`.
 pub fn stack_top(n: usize) -> u64 {
-    STACKS[n % MAX].0.get() as u64 + STACK as u64
+    STACKS[n % (MAX + IDLE)].0.get() as u64 + STACK as u64
 }
 
 /// Address that [`spawn`]ed threads start at.
@@ -93,4 +99,33 @@ pub fn wait_until(ms: u64, condition: impl Fn() -> bool) -> bool {
         sleep_ms(1);
     }
     true
+}
+
+extern "C" fn idle(core: u64) -> ! {
+    loop {
+        if sys::wait(IDLE_SLOTS[2] + core, u64::MAX).is_ok() {
+            let _ = sys::signal(IDLE_SLOTS[3] + core, 1);
+        }
+    }
+}
+
+/// Makes the threads that [`settle`] uses: one on each of the first cores, below all others.
+pub fn make_idle(cores: u64) -> Result {
+    for core in 0..cores.min(IDLE as u64) {
+        let [sched, thread, go, done] = IDLE_SLOTS.map(|slot| slot + core);
+        create::sched_context(sched, MACHINE, core, 0, 0)?;
+        create::notification(go)?;
+        create::notification(done)?;
+        let stack = stack_top(MAX + core as usize);
+        // SAFETY: `idle` takes one word and does not return; the stack is this thread's alone.
+        unsafe { create::thread(thread, SELF, sched, idle as *const () as u64, stack)? };
+        sys::thread_start(thread, core)?;
+    }
+    Ok(())
+}
+
+/// Waits until all other threads of core 0 or 1 wait: then its idle thread runs.
+pub fn settle(core: u64) -> Result {
+    sys::signal(IDLE_SLOTS[2] + core, 1)?;
+    sys::wait(IDLE_SLOTS[3] + core, env::after_ms(5000)).map(drop)
 }

@@ -60,7 +60,7 @@ fn runner_is_destroyed(core: u64) -> Outcome {
     for _ in 0..20 {
         let before = word(0).get();
         thread::spawn(0, core, 5, spinner, 0)?;
-        check!(wait_until(200, || word(0).get() != before), "does not run");
+        check!(wait_until(5000, || word(0).get() != before), "does not run");
 
         sys::destroy(slots(0).0)?;
 
@@ -91,7 +91,7 @@ fn a_domain_that_runs_on_both_cores_is_destroyed() -> Outcome {
             create::thread(second, child.domain, sched, Child::entry(), Child::STACK_TOP - 2048)?;
         }
         sys::thread_start(second, Role::Spin as u64 | 1 << 8)?;
-        check!(wait_until(500, || word(0).get() > 0 && word(1).get() > 0), "does not run");
+        check!(wait_until(5000, || word(0).get() > 0 && word(1).get() > 0), "does not run");
 
         child.destroy()?;
 
@@ -132,7 +132,7 @@ fn two_destroyers_both_come_to_an_end() -> Outcome {
     thread::spawn(1, 1, 5, destroyer, FREE + 1)?;
     thread::spawn(2, 1, 5, destroyer, FREE + 2)?;
 
-    check!(wait_until(5000, || (0..3).all(|n| !thread::runs(n))), "not done");
+    check!(wait_until(30_000, || (0..3).all(|n| !thread::runs(n))), "not done");
     check_eq!([0, 1, 2].map(|n| word(FREE as usize + n).get()), [0; 3], "failures");
     Ok(())
 }
@@ -187,9 +187,9 @@ fn objects_vanish_while_others_use_them() -> Outcome {
         }
     }
     let used = word(0).get();
-    check!(wait_until(200, || word(0).get() > used), "the user does not run any more");
+    check!(wait_until(5000, || word(0).get() > used), "the user does not run any more");
     word(1).set(1);
-    check!(wait_until(200, || !thread::runs(0)), "the user does not end");
+    check!(wait_until(5000, || !thread::runs(0)), "the user does not end");
     Ok(())
 }
 

@@ -247,7 +247,7 @@ fn revoked_memory_faults_where_it_was_mapped() -> Outcome {
     // The child loads the word again and again through its TLB, on another core if there is one.
     word(1).set(AT);
     child.start(Role::Load, 0)?;
-    check!(wait_until(200, || word(0).get() > 0), "the child does not run");
+    check!(wait_until(5000, || word(0).get() > 0), "the child does not run");
     child.destroy()?;
     let child = Child::make(0, last, 5)?;
     word(0).set(0);
@@ -256,7 +256,7 @@ fn revoked_memory_faults_where_it_was_mapped() -> Outcome {
     sys::revoke(frame::PAGE[0])?;
     child.start(Role::Load, 0)?;
 
-    let info = child.stopped(500)?;
+    let info = child.stopped(5000)?;
     check_eq!((info.esr >> 26, info.far), (0x24, AT), "class and FAR");
     Ok(())
 }

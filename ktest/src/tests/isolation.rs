@@ -37,7 +37,7 @@ fn privileged_instructions_end_a_domain() -> Outcome {
     for (n, case) in hostile::ALL.iter().enumerate() {
         let child = Child::spawn(0, 0, 5, Role::Hostile, n as u64)?;
 
-        let info = child.stopped(500);
+        let info = child.stopped(5000);
 
         check!(info.is_ok(), "`{}` did not stop the domain", case.name);
         let info = info?;
@@ -56,7 +56,7 @@ fn privileged_instructions_end_a_domain() -> Outcome {
 fn accessing(role: Role, address: u64) -> Outcome<DomainInfo> {
     word(1).set(address);
     let child = Child::spawn(0, 0, 5, role, 0)?;
-    let info = child.stopped(500);
+    let info = child.stopped(5000);
     check!(info.is_ok(), "access to {address:#x} did not stop the domain");
     child.destroy()?;
     Ok(info?)
@@ -112,7 +112,7 @@ fn text_is_not_writable_and_data_not_executable() -> Outcome {
         sys::create::thread(child.thread, child.domain, child.sched, crate::shared::ADDRESS + 64, 0)?;
     }
     sys::thread_start(child.thread, 0)?;
-    let execute = child.stopped(500)?;
+    let execute = child.stopped(5000)?;
     check_eq!((class(&execute), fault_kind(&execute)), (INSTRUCTION_ABORT, PERMISSION), "execution of data");
     check_eq!(execute.elr, crate::shared::ADDRESS + 64, "ELR");
     Ok(())
@@ -123,9 +123,9 @@ fn others_go_on_when_a_domain_faults() -> Outcome {
     let other = Child::spawn(1, last, 5, Role::Spin, 9)?;
     for n in 0..10 {
         let child = Child::spawn(0, 0, 6, Role::Hostile, n)?;
-        check!(child.stopped(500).is_ok(), "not stopped");
+        check!(child.stopped(5000).is_ok(), "not stopped");
         let before = word(9).get();
-        check!(wait_until(500, || word(9).get() != before), "the other domain does not run");
+        check!(wait_until(5000, || word(9).get() != before), "the other domain does not run");
         check!(other.runs(), "the other domain stopped too");
         child.destroy()?;
     }
@@ -135,7 +135,7 @@ fn others_go_on_when_a_domain_faults() -> Outcome {
 fn exit_stops_a_domain_with_its_code() -> Outcome {
     let child = Child::spawn(0, 0, 5, Role::Exit, 0xabcd)?;
 
-    let info = child.stopped(500)?;
+    let info = child.stopped(5000)?;
 
     check_eq!((info.reason, info.esr), (stop::EXIT, 0xabcd), "reason and code");
     check_eq!(sys::domain_info(SELF)?.reason, stop::RUNNING, "this domain");
@@ -144,7 +144,7 @@ fn exit_stops_a_domain_with_its_code() -> Outcome {
 
 fn a_stopped_domain_is_not_started_again() -> Outcome {
     let child = Child::spawn(0, 0, 5, Role::Exit, 1)?;
-    child.stopped(500)?;
+    child.stopped(5000)?;
 
     child.start(Role::Spin, 3)?;
     sleep_ms(5);

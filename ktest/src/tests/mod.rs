@@ -12,6 +12,7 @@ mod isolation;
 mod notify;
 mod quota;
 mod threads;
+mod vcpu;
 
 /// A module's tests.
 #[macro_export]
@@ -38,4 +39,5 @@ pub static ALL: &[&[Test]] = &[
     isolation::TESTS,
     quota::TESTS,
     destroy::TESTS,
+    vcpu::TESTS,
 ];

@@ -3,7 +3,7 @@
 use crate::env::{DONE, FREE, RW, SELF, after_ms, now, status};
 use crate::outcome::Outcome;
 use crate::shared::word;
-use crate::thread::{self, sleep_ms, wait_until};
+use crate::thread::{self, settle, wait_until};
 use crate::{check, check_eq, tests};
 use abi::cap::rights;
 use abi::syscall::Status;
@@ -76,21 +76,28 @@ fn wait_ends_at_its_deadline() -> Outcome {
 
 /// Waits for [`N`] for ever, puts status and bits into words 0 and 1.
 fn waiter(_: u64) {
+    word(2).set(1);
     let result = sys::wait(N, u64::MAX);
     word(1).set(result.unwrap_or(0));
     word(0).set(100 + status(result) as u64);
     let _ = sys::signal(DONE, 1);
 }
 
+fn start_waiter(core: u64) -> Outcome {
+    thread::spawn(0, core, 5, waiter, 0)?;
+    settle(core)?;
+    check_eq!(word(2).get(), 1, "start of the waiter");
+    Ok(())
+}
+
 fn waiter_is_woken(core: u64) -> Outcome {
     create::notification(N)?;
-    thread::spawn(0, core, 5, waiter, 0)?;
-    sleep_ms(2);
+    start_waiter(core)?;
     check_eq!(word(0).get(), 0, "woken without a signal");
 
     sys::signal(N, 0x30)?;
 
-    check!(sys::wait(DONE, after_ms(200)).is_ok(), "not woken");
+    check!(sys::wait(DONE, after_ms(5000)).is_ok(), "not woken");
     check_eq!((word(0).get(), word(1).get()), (100, 0x30), "status and bits");
     Ok(())
 }
@@ -105,8 +112,7 @@ fn signal_wakes_a_waiter_of_another_core() -> Outcome {
 
 fn second_waiter_is_refused() -> Outcome {
     create::notification(N)?;
-    thread::spawn(0, 0, 5, waiter, 0)?;
-    sleep_ms(2);
+    start_waiter(0)?;
 
     check_eq!(status(sys::wait(N, after_ms(5))), Status::Taken, "second waiter");
     check_eq!(status(sys::wait(N, u64::MAX)), Status::Taken, "second waiter, for ever");
@@ -114,7 +120,7 @@ fn second_waiter_is_refused() -> Outcome {
     sys::copy(SELF, BADGED, N, rights::WRITE, 0)?;
     check_eq!(status(sys::wait(BADGED, 0)), Status::NoRights, "wait without READ");
     sys::signal(BADGED, 1)?;
-    check!(sys::wait(DONE, after_ms(200)).is_ok(), "the first waiter is lost");
+    check!(sys::wait(DONE, after_ms(5000)).is_ok(), "the first waiter is lost");
     Ok(())
 }
 
@@ -136,7 +142,7 @@ fn race(core: u64, rounds: u64) -> Outcome {
     word(5).set(step.max(1));
     thread::spawn(0, core, 5, signaller, rounds)?;
     let (mut taken, mut timeouts) = (0, 0);
-    let end = after_ms(5000);
+    let end = after_ms(30_000);
     while taken < rounds {
         check!(now() < end, "{taken} of {rounds} signals came, {timeouts} timeouts");
         match sys::wait(N, now() + rounds * step / 2) {
@@ -154,11 +160,11 @@ fn race(core: u64, rounds: u64) -> Outcome {
 }
 
 fn signal_and_timeout_race_loses_no_bit() -> Outcome {
-    race(0, 400)
+    race(0, 200)
 }
 
 fn signal_and_timeout_race_across_cores() -> Outcome {
-    race(1, 2000)
+    race(1, 400)
 }
 
 /// Waits for [`N`] again and again until the stop bit 1 comes; counts in word 0.
@@ -172,27 +178,26 @@ fn repeated_waiter(_: u64) {
 fn stolen_bits_leave_the_waiter_waiting() -> Outcome {
     create::notification(N)?;
     thread::spawn(0, 1, 5, repeated_waiter, 0)?;
-    sleep_ms(2);
+    settle(1)?;
 
     let mut stolen = 0;
-    for _ in 0..3000 {
+    for _ in 0..2000 {
         sys::signal(N, 1)?;
         stolen += u64::from(sys::wait(N, 0).is_ok());
     }
     sys::signal(N, 2)?;
 
-    check!(wait_until(500, || word(1).get() == 1), "the waiter was not woken any more, {stolen} were stolen");
+    check!(wait_until(5000, || word(1).get() == 1), "the waiter was not woken any more, {stolen} were stolen");
     Ok(())
 }
 
 fn destruction_is_told(core: u64) -> Outcome {
     create::notification(N)?;
-    thread::spawn(0, core, 5, waiter, 0)?;
-    sleep_ms(2);
+    start_waiter(core)?;
 
     sys::destroy(N)?;
 
-    check!(sys::wait(DONE, after_ms(200)).is_ok(), "the waiter still waits");
+    check!(sys::wait(DONE, after_ms(5000)).is_ok(), "the waiter still waits");
     check_eq!(word(0).get(), 100 + Status::Dead as u64, "status of the waiter");
     Ok(())
 }

@@ -56,7 +56,7 @@ fn a_domain_exhausts_its_own_pool_only() -> Outcome {
 
     child.start(Role::Exhaust, 0)?;
 
-    check!(wait_until(500, || word(0).get() > 0), "the child does not end");
+    check!(wait_until(5000, || word(0).get() > 0), "the child does not end");
     check_eq!(word(2).get(), Status::NoMemory as u64, "last status");
     check_eq!(word(1).get(), free, "objects made");
     let info = sys::domain_info(child.domain)?;
@@ -118,7 +118,7 @@ fn a_hundred_rounds_leave_the_accounts_as_they_were() -> Outcome {
         child.grant(GRANTED + 1, frame::VCPU[0], RW, 0)?;
         sys::map(frame::SMALL, child.domain, 0x7c_a000_0000, 0, 8, RW)?;
         child.start(Role::MakeAll, 0)?;
-        check!(wait_until(500, || word(0).get() > 0), "the child does not run");
+        check!(wait_until(5000, || word(0).get() > 0), "the child does not run");
         check_eq!(word(1).get(), 5, "objects made by the child");
         if round % 2 == 0 {
             sys::revoke(frame::SMALL)?;
@@ -155,7 +155,7 @@ fn vmids_run_out_and_come_back() -> Outcome {
 fn a_domain_that_nests_can_be_destroyed() -> Outcome {
     let before = accounts();
     let child = Child::spawn(0, 0, 5, Role::Nest, 3)?;
-    check!(wait_until(200, || word(0).get() > 0), "the child does not run");
+    check!(wait_until(5000, || word(0).get() > 0), "the child does not run");
     check_eq!(word(1).get(), 0, "status of the nested creation");
 
     check_eq!(status(child.destroy()), Status::Ok, "destruction");

@@ -1,6 +1,6 @@
 //! Threads and their scheduling: THREAD, YIELD, priorities, time slices.
 
-use crate::env::{DONE, FREE, MACHINE, SELF, after_ms, now, status};
+use crate::env::{FREE, MACHINE, SELF, after_ms, now, status};
 use crate::outcome::Outcome;
 use crate::shared::word;
 use crate::thread::{self, sleep_ms, slots, wait_until};
@@ -37,16 +37,15 @@ fn once(n: u64) {
 
 fn higher_priority_preempts_at_once() -> Outcome {
     thread::spawn(0, 0, 5, spinner, 0)?;
-    check!(wait_until(100, || word(0).get() > 0), "the spinner does not run");
+    check!(wait_until(5000, || word(0).get() > 0), "the spinner does not run");
     // A thread of priority 6 starts from a thread of priority 31; then that sleeps: 6 runs, 5 does not.
     thread::spawn(1, 0, 6, spinner, 1)?;
-    sleep_ms(1);
+    check!(wait_until(5000, || word(1).get() > 0), "the higher one does not run");
     let before = word(0).get();
 
     sleep_ms(30);
 
     check_eq!(word(0).get(), before, "the lower one ran");
-    check!(word(1).get() > 0, "the higher one did not run");
     Ok(())
 }
 
@@ -88,7 +87,7 @@ fn letters(n: u64) {
 fn yield_lets_an_equal_run() -> Outcome {
     thread::spawn(0, 0, 5, letters, 1)?;
     thread::spawn(1, 0, 5, letters, 2)?;
-    check!(wait_until(200, || word(9).get() == 6), "not done");
+    check!(wait_until(5000, || word(9).get() == 6), "not done");
 
     let sequence = [0, 1, 2, 3, 4, 5].map(|n| word(10 + n).get());
 
@@ -105,16 +104,20 @@ fn yield_does_not_let_a_lower_one_run() -> Outcome {
     Ok(())
 }
 
+/// Whether word `n` does not change for 2 ms.
+fn is_still(n: usize) -> bool {
+    let before = word(n).get();
+    sleep_ms(2);
+    word(n).get() == before
+}
+
 fn stops_and_starts(core: u64) -> Outcome {
     thread::spawn(0, core, 5, spinner, 0)?;
     for _ in 0..20 {
         let before = word(0).get();
-        check!(wait_until(200, || word(0).get() != before), "does not run");
+        check!(wait_until(5000, || word(0).get() != before), "does not run");
         sys::thread_stop(slots(0).0)?;
-        sleep_ms(2);
-        let stopped = word(0).get();
-        sleep_ms(2);
-        check_eq!(word(0).get(), stopped, "runs though stopped");
+        check!(wait_until(5000, || is_still(0)), "runs though stopped");
         sys::thread_start(slots(0).0, 0)?;
     }
     Ok(())
@@ -148,14 +151,14 @@ fn register_holder(_: u64) {
 
 fn a_thread_goes_on_with_its_registers() -> Outcome {
     thread::spawn(0, 0, 5, register_holder, 0)?;
-    check!(wait_until(100, || word(0).get() == 1), "does not run");
+    check!(wait_until(5000, || word(0).get() == 1), "does not run");
     for n in 0..30 {
+        sleep_ms(1);
         sys::thread_stop(slots(0).0)?;
         sys::thread_start(slots(0).0, 0xbad0 + n)?;
-        sleep_ms(1);
     }
     word(2).set(1);
-    check!(wait_until(100, || word(3).get() == 1), "does not end");
+    check!(wait_until(5000, || word(3).get() == 1), "does not end");
 
     check!(word(1).get() == 0, "x0 was {:#x}", word(1).get());
     Ok(())
@@ -165,12 +168,11 @@ fn both_cores_run() -> Outcome {
     thread::spawn(0, 0, 5, spinner, 0)?;
     thread::spawn(1, 1, 5, spinner, 1)?;
 
-    check!(wait_until(200, || word(0).get() > 0 && word(1).get() > 0), "not both");
-    let before = word(1).get();
-    let end = after_ms(20);
-    while now() < end {}
-    check!(word(1).get() > before, "core 1 waits for core 0");
-    let _ = sys::signal(DONE, 1);
+    check!(wait_until(5000, || word(0).get() > 0 && word(1).get() > 0), "not both");
+    let (before, end) = (word(1).get(), after_ms(5000));
+    while word(1).get() == before {
+        check!(now() < end, "core 1 waits for core 0");
+    }
     Ok(())
 }
 
