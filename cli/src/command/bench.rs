@@ -21,6 +21,8 @@ const TOLERANCE: f64 = 1.02;
 const GRAIN: f64 = 0.5;
 /// Addresses that only the kernel and only domains execute at (abi, kernel/link.ld).
 const RANGES: &str = "range=kernel:0x800000000000-0x800040000000,range=domains:0x7c00000000-0x7d00000000";
+/// The guest's first instruction, at EL1: Debian's Image has text_offset 0, and the guest's RAM starts here.
+const START: &str = "start=0x40000000@1";
 
 /// A measured row, as the JSON has it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -214,7 +216,7 @@ fn boot_own(context: &Context, profile: &str) -> Result<f64> {
     let plugin = paths::target().join("release/libplugin.so");
     let mut machine = Machine::new(Profile::load(profile)?, &system)?;
     machine.icount = true;
-    machine.extra = vec!["-plugin".into(), format!("{},{RANGES},out={}", plugin.display(), counts.display())];
+    machine.extra = vec!["-plugin".into(), format!("{},{RANGES},{START},out={}", plugin.display(), counts.display())];
     let mut session = Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))?;
     exec::run(&mut session, &script.nonce, Duration::from_secs(LIMIT), &mut std::io::sink())?;
     let text = std::fs::read_to_string(&counts).into_diagnostic().wrap_err("the plugin wrote nothing")?;

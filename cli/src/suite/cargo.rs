@@ -14,6 +14,9 @@ pub const LOOM: [&str; 2] = ["kcore", "devices"];
 /// Packages that exist on the target only.
 const TARGET_ONLY: [&str; 8] = ["kernel", "rt", "root", "vmm", "ktest", "guest-base", "bench-guest", "equiv-guest"];
 
+/// Most seconds that a step may take.
+const LIMIT: &str = "600";
+
 /// `cargo fmt --check`.
 pub fn rustfmt(_: &Context, cases: &mut Cases) -> Result<()> {
     let mut command = compile::cargo("fmt");
@@ -71,7 +74,8 @@ fn tests(command: &mut Command, cases: &mut Cases) -> Result<()> {
     let result = verdict(&output, || {
         let named = text.lines().filter(|line| line.starts_with("test ") && line.ends_with("FAILED"));
         let named: Vec<&str> = named.collect();
-        format!("{}\n{}\n{}", named.join("\n"), end_of(&output.stdout), end_of(&output.stderr))
+        let late = if output.status.code() == Some(124) { format!("not done in {LIMIT} s\n") } else { String::new() };
+        format!("{late}{}\n{}\n{}", named.join("\n"), end_of(&output.stdout), end_of(&output.stderr))
     });
     cases.several(&format!("({count} tests)"), count, result);
     Ok(())
@@ -92,8 +96,12 @@ pub fn size(context: &Context, cases: &mut Cases) -> Result<()> {
     Ok(())
 }
 
-fn output(command: &mut Command) -> Result<Output> {
-    command.stdin(Stdio::null()).output().into_diagnostic().wrap_err("cannot run cargo")
+/// Runs a command under a time limit. timeout(1) ends the whole process group, cargo's test binaries with it.
+fn output(command: &Command) -> Result<Output> {
+    let mut limited = Command::new("timeout");
+    limited.arg("--kill-after=5").arg(LIMIT).arg(command.get_program()).args(command.get_args());
+    limited.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    limited.stdin(Stdio::null()).output().into_diagnostic().wrap_err("cannot run cargo")
 }
 
 fn verdict(output: &Output, why: impl Fn() -> String) -> Result<(), String> {
