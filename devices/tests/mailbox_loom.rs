@@ -22,7 +22,7 @@ impl Vcpu {
 
     fn send(&self, posted: Posted) {
         self.mailbox.post(posted);
-        self.kicked.store(true, Ordering::Release);
+        self.kicked.swap(true, Ordering::Release);
     }
 
     /// An exit, if it was kicked.
