@@ -13,6 +13,8 @@ mod notify;
 mod quota;
 mod threads;
 mod vcpu;
+mod vhostile;
+mod vstate;
 
 /// A module's tests.
 #[macro_export]
@@ -40,4 +42,6 @@ pub static ALL: &[&[Test]] = &[
     quota::TESTS,
     destroy::TESTS,
     vcpu::TESTS,
+    vstate::TESTS,
+    vhostile::TESTS,
 ];
