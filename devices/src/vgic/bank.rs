@@ -73,25 +73,41 @@ impl Bank {
         (self.signalled(enables) | self.active) & !self.in_lr
     }
 
-    /// Moves the interrupt `bit` to a list register. An active level-sensitive interrupt whose line is high is not put
-    /// there as pending: the EOI bit makes the line be looked at again. `both`: an active and pending one may be both in the
-    /// list register, else its pending state stays here until the EOI.
+    /// Moves the interrupt `bit`, one of the [candidates](Self::candidates), to a list register. `both`: an active and
+    /// pending one may be both there, else its pending state stays here until the EOI.
+    #[inline]
     pub fn place(&mut self, bit: u32, enables: u32, both: bool) -> Placed {
+        self.in_lr |= bit;
+        let group1 = self.group & bit != 0;
+        if self.edge & !self.active & bit != 0 {
+            self.move_latch(bit);
+            return Placed { pending: true, active: false, eoi: false, group1 };
+        }
+        let (pending, active, eoi) = self.place_any(bit, enables, both);
+        Placed { pending, active, eoi, group1 }
+    }
+
+    /// An active level-sensitive interrupt whose line is high does not go as pending: the EOI bit makes the line be
+    /// looked at again.
+    fn place_any(&mut self, bit: u32, enables: u32, both: bool) -> (bool, bool, bool) {
         let active = self.active & bit != 0;
         let line = self.level & !self.edge & bit != 0;
-        let again = line || (active && !both && self.pending() & bit != 0);
+        let eoi = line || (active && !both && self.pending() & bit != 0);
         let signalled = (both || !active) && self.signalled(enables) & bit != 0;
         let latched = signalled && self.latch & bit != 0;
         if latched {
-            self.latch &= !bit;
-            self.moved |= bit;
+            self.move_latch(bit);
         }
-        if again {
+        if eoi {
             self.eoi |= bit;
         }
         self.active &= !bit;
-        self.in_lr |= bit;
-        Placed { pending: latched || (signalled && !active), active, eoi: again, group1: self.group & bit != 0 }
+        (latched || (signalled && !active), active, eoi)
+    }
+
+    fn move_latch(&mut self, bit: u32) {
+        self.latch &= !bit;
+        self.moved |= bit;
     }
 
     /// Takes the interrupt `bit` back from a list register that is now `pending`, `active`, or neither (done).

@@ -123,7 +123,7 @@ impl Redist {
     /// all of them, more SPIs waiting, an exact look wanted).
     pub fn flush_private(&mut self) -> Option<LrUpdate> {
         let mut wanted = self.bank.candidates(self.enables) & !VTIMER;
-        if self.recall || self.more || wanted.count_ones() > self.free().count_ones() {
+        if self.recall || self.more || !has_room(self.free(), wanted) {
             return None;
         }
         let mut dirty = 0;
@@ -207,22 +207,29 @@ impl Redist {
         let dirty = ((*hw != lr) as u16) << n;
         *hw = lr;
         self.held |= 1 << n;
+        self.stale &= !(1 << n);
         dirty
     }
 
     /// Empties free list registers that hold something: a folded interrupt that found no room, or an EOI bit that keeps
     /// the maintenance interrupt asserted.
     fn clear_stale(&mut self) -> u16 {
-        let mut dirty = 0;
-        let mut free = self.free();
-        while free != 0 {
-            let n = free.trailing_zeros() as usize;
-            if let Some(hw) = self.hw.get_mut(n).filter(|hw| hw.0 != 0) {
+        let cleared = self.stale;
+        while self.stale != 0 {
+            if let Some(hw) = self.hw.get_mut(self.stale.trailing_zeros() as usize) {
                 *hw = Lr::default();
-                dirty |= 1 << n;
             }
-            free &= free - 1;
+            self.stale &= self.stale - 1;
         }
-        dirty
+        cleared
+    }
+}
+
+/// Whether the interrupts `wanted` fit into the list registers `free`. One is the usual case.
+fn has_room(free: u16, wanted: u32) -> bool {
+    if wanted & wanted.wrapping_sub(1) == 0 {
+        free != 0 || wanted == 0
+    } else {
+        wanted.count_ones() <= free.count_ones()
     }
 }

@@ -30,6 +30,8 @@ pub struct Redist {
     pub(super) hw: [Lr; MAX_LRS],
     /// List registers whose interrupt is not in the model.
     pub(super) held: u16,
+    /// List registers that hold no interrupt of the model and are not zero: to be cleared or reused.
+    pub(super) stale: u16,
     /// More is deliverable than is in list registers.
     pub(super) more: bool,
     /// An interrupt in a list register must be looked at exactly.
@@ -53,6 +55,7 @@ impl Redist {
             enables: 0,
             hw: [Lr::default(); MAX_LRS],
             held: 0,
+            stale: 0,
             more: false,
             recall: false,
             vtimer: 0,
@@ -167,6 +170,7 @@ impl Redist {
         let intid = lr.intid();
         *lr = empty;
         self.held &= !(1 << n);
+        self.stale |= ((empty.0 != 0) as u16) << n;
         self.fold(intid, empty, dist)
     }
 
@@ -184,12 +188,16 @@ impl Redist {
     /// A [`Self::flush`] must follow before the vCPU runs. Returns other vCPUs that have to look at the distributor.
     pub fn sync_full(&mut self, dist: &mut Dist, lrs: &[u64; MAX_LRS], dirty: u64) -> CpuMask {
         let mut others = 0;
+        self.stale = 0;
         for (n, &raw) in lrs.iter().enumerate().take(self.lr_count as usize).skip(1) {
             let bit = 1u16 << n;
             let Some(known) = self.hw.get_mut(n) else { continue };
             let intid = known.intid();
             let now = if dirty >> n & 1 != 0 { *known } else { Lr(raw) };
             *known = now;
+            if now.0 != 0 {
+                self.stale |= bit;
+            }
             if self.held & bit != 0 {
                 others |= self.fold(intid, now, Some(dist));
             }

@@ -192,12 +192,19 @@ impl Redist {
             enables: state.enables,
             hw: state.lr.map(Lr),
             held: state.held as u16,
+            stale: stale(state, usable),
             more: state.flags & 1 != 0,
             recall: state.flags & 2 != 0,
             vtimer: state.vtimer as u8,
             ignored: state.ignored,
         })
     }
+}
+
+/// List registers of the `usable` ones that hold something but no interrupt of the model.
+fn stale(state: &RedistState, usable: u32) -> u16 {
+    let filled = state.lr.iter().enumerate().filter(|(_, lr)| **lr != 0).fold(0, |mask, (n, _)| mask | 1 << n);
+    (filled & usable & !state.held) as u16
 }
 
 /// Private interrupts in the list registers that hold one, each of which is checked.
