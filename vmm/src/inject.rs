@@ -8,6 +8,8 @@ const EXTERNAL: u64 = 0x10;
 /// EC bit that makes the class that of the same exception level.
 const SAME_EL: u64 = 1;
 
+/// SPSR.M[4]: AArch32.
+const AARCH32: u64 = 0x10;
 const M_MASK: u64 = 0xf;
 const EL0T: u64 = 0;
 const EL1T: u64 = 4;
@@ -57,6 +59,7 @@ pub fn inject(frame: &mut RegFrame, state: &mut VcpuState, exception: Exception)
     let spsr = frame.spsr;
     let el0 = spsr & M_MASK == EL0T;
     let offset = match spsr & M_MASK {
+        EL0T if spsr & AARCH32 != 0 => 0x600,
         EL0T => 0x400,
         EL1T => 0,
         _ => 0x200,
@@ -77,7 +80,7 @@ pub fn inject(frame: &mut RegFrame, state: &mut VcpuState, exception: Exception)
     frame.spsr = pstate(spsr, sctlr);
 }
 
-/// PSTATE after an exception to EL1: flags, PAN, DIT and UAO's neighbours as the architecture keeps or sets them.
+/// PSTATE after an exception to EL1: flags, DIT and TCO are kept, PAN and SSBS go by SCTLR_EL1, all else is 0 or masks.
 const fn pstate(spsr: u64, sctlr: u64) -> u64 {
     let pan = if sctlr & SCTLR_SPAN == 0 { PAN } else { spsr & PAN };
     let ssbs = if sctlr & SCTLR_DSSBS != 0 { SSBS } else { 0 };
@@ -115,6 +118,15 @@ mod tests {
         inject(&mut frame, &mut state, Exception::Undefined);
 
         assert_eq!(frame.elr, 0x8400);
+    }
+
+    #[test]
+    fn undefined_from_aarch32_enters_the_vector_of_the_lower_level_in_aarch32() {
+        let (mut frame, mut state) = vcpu(0x10);
+
+        inject(&mut frame, &mut state, Exception::Undefined);
+
+        assert_eq!(frame.elr, 0x8600);
     }
 
     #[test]

@@ -41,6 +41,16 @@ impl DataAbort {
     pub const fn valid(self) -> bool {
         self.0 & 1 << 24 != 0
     }
+    /// Whether it is a load of 16 or 32 bits that does not extend its sign: one comparison.
+    #[must_use]
+    pub const fn is_plain_load(self) -> bool {
+        const ISV: u64 = 1 << 24;
+        const SAS: u64 = 3 << 22;
+        const SSE: u64 = 1 << 21;
+        const WNR: u64 = 1 << 6;
+        let sas = self.0 & SAS;
+        self.0 & (ISV | SSE | WNR) == ISV && (sas == 1 << 22 || sas == 2 << 22)
+    }
     /// SAS: log2 of the access's bytes.
     #[must_use]
     pub const fn size_log2(self) -> u32 {

@@ -11,7 +11,7 @@ use super::vcpu::INPUT;
 use super::vm;
 use abi::system::{VMM_UART, exit, vmm_slot};
 use core::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicUsize,
+    AtomicBool, AtomicU8, AtomicU32, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
 };
 use devices::Width;
@@ -38,6 +38,8 @@ struct Registers {
 
 /// Offset of UARTDR.
 const DR: u64 = 0;
+/// Offset of UARTFR.
+pub const FR: u64 = 0x18;
 /// Bit of the worker's notification: there is room in the queue again. (Bit 0 is the interrupt.)
 const ROOM: u64 = 2;
 const FR_RXFE: u32 = 1 << 4;
@@ -100,6 +102,8 @@ impl Queue {
 /// The console of the VM.
 pub struct Serial {
     model: SpinLock<Pl011>,
+    /// UARTFR, which guests poll: kept up to date by whoever changes it under the model's lock, read without.
+    flags: AtomicU32,
     queue: Queue,
     /// The worker waits for room in the queue.
     stalled: AtomicBool,
@@ -109,7 +113,14 @@ pub struct Serial {
 impl Serial {
     /// A console, with the physical UART behind it if `physical`.
     pub fn new(physical: bool) -> Self {
-        Self { model: SpinLock::new(Pl011::new()), queue: Queue::new(), stalled: AtomicBool::new(false), physical }
+        let mut model = Pl011::new();
+        Self {
+            flags: AtomicU32::new(model.read(FR, Width::B4) as u32),
+            model: SpinLock::new(model),
+            queue: Queue::new(),
+            stalled: AtomicBool::new(false),
+            physical,
+        }
     }
 
     /// Turns the physical UART's receiver on.
@@ -121,8 +132,13 @@ impl Serial {
         }
     }
 
-    /// The guest reads; gives the value, and whether the interrupt line changed.
+    /// UARTFR.
     #[inline]
+    pub fn flags(&self) -> u64 {
+        u64::from(self.flags.load(Relaxed))
+    }
+
+    /// The guest reads; gives the value, and whether the interrupt line changed.
     pub fn read(&self, offset: u64, width: Width) -> (u64, bool) {
         let mut model = self.model.lock();
         if offset != DR {
@@ -130,37 +146,33 @@ impl Serial {
         }
         let before = model.irq();
         let value = model.read(offset, width);
-        let input = self.queue.peek().is_some();
-        if input {
-            self.refill(&mut model);
-        }
-        let changed = model.irq() != before;
+        let changed = self.changed(&mut model, before);
         drop(model);
-        if input {
-            self.wake_worker();
-        }
+        self.wake_worker();
         (value, changed)
     }
 
     /// The guest writes; gives whether the interrupt line changed.
-    #[inline]
     pub fn write(&self, offset: u64, width: Width, value: u64) -> bool {
         let mut model = self.model.lock();
         let before = model.irq();
         if let Effect::Transmit(byte) = model.write(offset, width, value) {
+            // The byte is gone: the flags are as they were.
             self.transmit(byte);
+            return model.irq() != before;
         }
-        // It may have made room.
-        let input = offset != DR && self.queue.peek().is_some();
-        if input {
-            self.refill(&mut model);
-        }
-        let changed = model.irq() != before;
+        let changed = self.changed(&mut model, before);
         drop(model);
-        if input {
-            self.wake_worker();
-        }
+        self.wake_worker();
         changed
+    }
+
+    /// After an access that may have made room for input, or changed the flags; gives whether the interrupt line is
+    /// another than `before`.
+    fn changed(&self, model: &mut Pl011, before: bool) -> bool {
+        self.refill(model);
+        self.flags.store(model.read(FR, Width::B4) as u32, Relaxed);
+        model.irq() != before
     }
 
     /// The line of the interrupt.
@@ -183,15 +195,13 @@ impl Serial {
     pub fn receive(&self) -> bool {
         let mut model = self.model.lock();
         let before = model.irq();
-        self.refill(&mut model);
-        let changed = model.irq() != before;
+        let changed = self.changed(&mut model, before);
         drop(model);
         self.wake_worker();
         changed
     }
 
     /// Moves queued input into the model, as far as it has room. The model's lock makes the caller the one who pops.
-    #[cold]
     fn refill(&self, model: &mut Pl011) {
         while model.can_receive()
             && let Some(byte) = self.queue.peek()
@@ -203,9 +213,8 @@ impl Serial {
     }
 
     /// Tells a worker that waits for room that there is some.
-    #[cold]
     fn wake_worker(&self) {
-        if self.stalled.swap(false, AcqRel) {
+        if self.stalled.load(Relaxed) && self.stalled.swap(false, AcqRel) {
             // The worker's notification exists as long as the VMM.
             let _ = sys::signal(vmm_slot::WORKER, ROOM);
         }
