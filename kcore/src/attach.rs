@@ -76,19 +76,6 @@ impl AttachmentTable {
         self.iter().find(|(_, a)| a.space == space && a.ipa == ipa).map(|(index, _)| index)
     }
 
-    /// Whether no slot is free.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.0.iter().all(|a| a.space != 0)
-    }
-
-    /// Whether an attachment to `space` has a page of `pages` pages from `ipa`.
-    #[must_use]
-    pub fn overlaps(&self, space: u64, ipa: u64, pages: u64) -> bool {
-        let end = ipa.saturating_add(pages.saturating_mul(PAGE_SIZE));
-        self.iter().any(|(_, a)| a.space == space && a.ipa < end && ipa < a.end())
-    }
-
     /// Whether [`Self::extend_or_insert`] of `new` would be [`Status::Full`].
     #[must_use]
     pub fn is_full_for(&self, new: &Attachment) -> bool {
@@ -114,21 +101,10 @@ impl AttachmentTable {
         Ok((index, true))
     }
 
-    /// Shortens an attachment to its first `pages` pages; with 0 frees the slot, which the caller has unlinked.
-    pub fn truncate(&mut self, index: usize, pages: u32) {
-        if let Some(a) = self.0.get_mut(index) {
-            a.pages = a.pages.min(pages);
-            if a.pages == 0 {
-                *a = Attachment::default();
-            }
-        }
-    }
-
     /// Frees a slot, which the caller has unlinked. Returns what it held.
     pub fn remove(&mut self, index: usize) -> Option<Attachment> {
-        let old = *self.get(index)?;
-        self.truncate(index, 0);
-        Some(old)
+        let slot = self.get_mut(index)?;
+        Some(core::mem::take(slot))
     }
 }
 

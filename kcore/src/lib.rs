@@ -1,5 +1,5 @@
 //! Kernel algorithms that need no hardware: [`cap`] capability words, [`pt`] stage-2 tables, [`queue`] and [`timerq`]
-//! lists, [`sched`] decisions, [`notify`] and [`mpsc`] cross-core words, [`lock`], [`vmid`], [`pool`] and [`attach`]
+//! lists, [`notify`] and [`mpsc`] cross-core words, [`lock`], [`vmid`], [`pool`] and [`attach`]
 //! accounting, [`spsr`] masks of what a VMM may load, [`dt`] the device tree reader.
 //!
 //! May live here: logic over plain words and over small traits that the kernel implements on physical memory. May
@@ -21,7 +21,6 @@ pub mod notify;
 pub mod pool;
 pub mod pt;
 pub mod queue;
-pub mod sched;
 pub mod spsr;
 pub mod timerq;
 pub mod vmid;

@@ -51,11 +51,6 @@ impl List {
         self.insert_after(links, self.tail, id);
     }
 
-    /// Prepends `id`, which is on no list of these links.
-    pub fn push_front(&mut self, links: &mut impl Links, id: u64) {
-        self.insert_after(links, 0, id);
-    }
-
     /// Inserts `id` after `before`, which is on this list, or at the front if `before` is 0.
     pub fn insert_after(&mut self, links: &mut impl Links, before: u64, id: u64) {
         let after = if before == 0 { self.head } else { links.next(before) };
@@ -149,12 +144,6 @@ impl RunQueue {
         self.bitmap |= 1 << (prio & 31);
     }
 
-    /// Makes `id` ready, before the others of `prio`.
-    pub fn push_front(&mut self, links: &mut impl Links, prio: u32, id: u64) {
-        self.queues[prio as usize & 31].push_front(links, id);
-        self.bitmap |= 1 << (prio & 31);
-    }
-
     /// Takes `id`, which is queued at `prio`, off the queue.
     pub fn remove(&mut self, links: &mut impl Links, prio: u32, id: u64) {
         let queue = &mut self.queues[prio as usize & 31];
@@ -162,12 +151,5 @@ impl RunQueue {
         if queue.is_empty() {
             self.bitmap &= !(1 << (prio & 31));
         }
-    }
-
-    /// Takes the first of the highest priority off the queue.
-    pub fn pop_highest(&mut self, links: &mut impl Links) -> Option<(u32, u64)> {
-        let (prio, id) = self.highest()?;
-        self.remove(links, prio, id);
-        Some((prio, id))
     }
 }

@@ -1,4 +1,4 @@
-//! Pools, VMIDs, attachments, time slices, and the words without other cores.
+//! Pools, VMIDs, attachments, and the words without other cores.
 #![cfg(not(loom))]
 #![allow(unexpected_cfgs, reason = "cfg(loom) is set by RUSTFLAGS")]
 
@@ -6,7 +6,6 @@ use abi::syscall::Status;
 use kcore::attach::{Attachment, AttachmentTable, HEADER, MAX};
 use kcore::notify::NotifyWord;
 use kcore::pool::{FirstWord, Pool};
-use kcore::sched::{Decision, decide, left, next_event};
 use kcore::vmid::VmidBitmap;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,34 +116,23 @@ fn test_attach_bad_arguments_returns_bad_arg() {
 }
 
 #[test]
-fn test_attach_truncate_to_nothing_frees_the_slot() {
+fn test_attach_unfinished_unmap_is_not_extended() {
+    let mut table = AttachmentTable::new();
+    table.extend_or_insert(attachment(0x10000, 0, 4)).unwrap();
+    table.get_mut(0).unwrap().done = 1;
+
+    assert_eq!(table.extend_or_insert(attachment(0x14000, 4, 1)), Ok((1, true)));
+}
+
+#[test]
+fn test_attach_remove_frees_the_slot_and_free_slots_are_none() {
     let mut table = AttachmentTable::new();
     table.extend_or_insert(attachment(0, 0, 9)).unwrap();
 
-    table.truncate(0, 4);
-    assert_eq!(table.get(0).unwrap().pages, 4);
-    table.truncate(0, 0);
+    assert_eq!(table.remove(0).unwrap().pages, 9);
 
     assert_eq!(table.iter().count(), 0);
-    assert_eq!(table.remove(0), None);
-    assert_eq!(table.remove(usize::MAX), None);
-}
-
-#[test]
-fn test_decide_higher_preempts_equal_rotates_at_the_end_lower_waits() {
-    assert_eq!(decide(0, 10, 5, Some(6)), Decision::Preempt);
-    assert_eq!(decide(9, 10, 5, Some(5)), Decision::Keep);
-    assert_eq!(decide(10, 10, 5, Some(5)), Decision::Rotate);
-    assert_eq!(decide(99, 10, 5, Some(4)), Decision::Keep);
-    assert_eq!(decide(99, 10, 5, None), Decision::Keep);
-}
-
-#[test]
-fn test_slice_left_and_next_event() {
-    assert_eq!((left(3, 10, 100), left(10, 10, 100)), (7, 100));
-    assert_eq!(next_event(10, 5, Some(5), Some(20)), Some(10));
-    assert_eq!(next_event(10, 5, Some(4), Some(20)), Some(20));
-    assert_eq!(next_event(10, 5, None, None), None);
+    assert_eq!((table.remove(0), table.remove(usize::MAX)), (None, None));
 }
 
 #[test]
@@ -187,16 +175,5 @@ proptest! {
             }
             prop_assert_eq!((pool.free(), pool.total()), (total - taken.len() as u32, total));
         }
-    }
-
-    #[test]
-    fn test_overlaps_equals_page_by_page(a in 0..20u64, n in 1..9u32, b in 0..20u64, m in 1..9u64) {
-        let mut table = AttachmentTable::new();
-        table.extend_or_insert(attachment(a << 12, 0, n)).unwrap();
-
-        let expected = (a..a + u64::from(n)).any(|page| (b..b + m).contains(&page));
-
-        prop_assert_eq!(table.overlaps(SPACE, b << 12, m), expected);
-        prop_assert!(!table.overlaps(SPACE + 4096, b << 12, m));
     }
 }

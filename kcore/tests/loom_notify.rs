@@ -140,3 +140,29 @@ fn loom_wait_again_after_timeout_gets_no_stale_wake() {
         assert_eq!(again.unwrap_or_else(|| world.word.finish_wait()), 1);
     });
 }
+
+#[test]
+fn loom_poller_takes_the_bits_waiter_is_not_left_behind() {
+    loom::model(|| {
+        let world = world();
+        assert_eq!(world.begin(), None);
+        let signaller = {
+            let world = world.clone();
+            thread::spawn(move || (0..2).for_each(|bit| world.signal(bit)))
+        };
+        let poller = {
+            let world = world.clone();
+            thread::spawn(move || world.word.try_take().unwrap_or(0))
+        };
+
+        // A look that comes by chance, and the one after the last wake-up.
+        let early = world.word.begin_wait().err().unwrap_or(0);
+        signaller.join().unwrap();
+        let polled = poller.join().unwrap();
+        let late = if early == 0 { world.word.begin_wait().err().unwrap_or(0) } else { world.word.finish_wait() };
+
+        assert_eq!(early | polled | late, 3, "no signal is lost");
+        // Without bits the thread waits still, and the next signal wakes it.
+        assert_eq!(world.word.signal(1), early | late == 0);
+    });
+}

@@ -26,6 +26,8 @@ pub struct Machine {
     tlb: BTreeMap<(u32, u64), u64>,
     /// Where table pages are reached from by what is cached.
     links: BTreeMap<u64, BTreeSet<(u32, u64)>>,
+    /// What of it no walk from the root finds any more.
+    stale: BTreeSet<(u32, u64)>,
     /// Allocations that may still succeed.
     pub pages_left: u32,
     /// A mutation: flushes do nothing.
@@ -42,6 +44,7 @@ impl Machine {
             spare: (1..=pages).map(|n| ROOT + u64::from(n) * PAGE).collect(),
             tlb: BTreeMap::new(),
             links: BTreeMap::new(),
+            stale: BTreeSet::new(),
             pages_left: pages,
             flushes_are_lost: false,
             retired: false,
@@ -104,6 +107,7 @@ impl Machine {
         let desc = if is_table(level, desc) { table(desc & ADDR, 0) } else { desc };
         self.check_conflict(level, base, desc);
         self.tlb.insert((level, base), desc);
+        self.stale.remove(&(level, base));
         if is_table(level, desc) {
             self.links.entry(desc & ADDR).or_default().insert((level + 1, base));
             if and_below {
@@ -130,9 +134,16 @@ impl Machine {
         }
     }
 
-    /// Drops what translates `ipa` at `level`; then some core walks there again. All else that it can reach is cached.
-    fn drop_cached(&mut self, level: u32, ipa: u64) {
-        let base = ipa & !(size(level) - 1);
+    /// An entry is gone from memory: all that was found by way of it stays cached, but will not be found again.
+    fn leave_stale(&mut self, level: u32, base: u64) {
+        for below in level..=3 {
+            let found = self.tlb.range((below, base)..(below, base + size(level)));
+            self.stale.extend(found.map(|(key, _)| *key));
+        }
+    }
+
+    fn drop_cached(&mut self, level: u32, base: u64) {
+        self.stale.remove(&(level, base));
         if let Some(old) = self.tlb.remove(&(level, base))
             && let Some(places) = self.links.get_mut(&(old & ADDR))
         {
@@ -140,6 +151,7 @@ impl Machine {
         }
     }
 
+    /// Some core walks to `ipa`. All else that it can reach is cached.
     fn walk_again(&mut self, ipa: u64) {
         let mut table_page = Some(ROOT);
         for level in 1..=3 {
@@ -172,7 +184,13 @@ impl TableMemory for Machine {
             entries.insert(index, desc);
         }
         for (level, base) in contexts {
-            self.cache(level, base + index as u64 * size(level), desc, true);
+            let base = base + index as u64 * size(level);
+            // A new count changes nothing that is cached.
+            if is_table(level, old) && is_table(level, desc) && (old ^ desc) & ADDR == 0 {
+                continue;
+            }
+            self.leave_stale(level, base);
+            self.cache(level, base, desc, true);
         }
     }
 
@@ -192,16 +210,15 @@ impl TableMemory for Machine {
 
     fn flush_ipa(&mut self, ipa: u64) {
         if !self.flushes_are_lost {
-            (1..=3).for_each(|level| self.drop_cached(level, ipa));
+            (1..=3).for_each(|level| self.drop_cached(level, ipa & !(size(level) - 1)));
             self.walk_again(ipa);
         }
     }
 
     fn flush_all(&mut self) {
         if !self.flushes_are_lost {
-            self.tlb.clear();
-            self.links.clear();
-            self.observe(ROOT, 1, 0);
+            let stale = std::mem::take(&mut self.stale);
+            stale.into_iter().for_each(|(level, base)| self.drop_cached(level, base));
         }
     }
 }
