@@ -19,14 +19,16 @@
 //! An exit that has nothing to do with interrupts (a UART register) calls nothing here. Otherwise:
 //!
 //! 1. [`Redist::sync`] with ICH_ELRSR_EL2: list registers that became empty are done.
-//! 2. The work: register access, [`Redist::send_sgi`], [`Redist::accept`] of what the mailbox held, [`Dist::set_level`]…
+//! 2. The work: register access, [`Sgi::decode`], [`Redist::accept`] of what the mailbox held, [`Dist::set_level`]…
 //! 3. [`Redist::flush_private`] when only SGIs or PPIs changed (needs no lock), else, or when it returns `None`,
 //!    [`Redist::flush`]. Install the registers in `dirty` from [`Redist::lr`].
 //! 4. If it says `resync`: read the list registers exactly, [`Redist::sync_full`], flush again.
 //!
+//! One SGI alone goes by [`Redist::quick_sgi`] in place of all that, where it can.
+//!
 //! Accesses for which [`Redist::dist_needs_full`] or [`Redist::own_needs_full`] is true want `sync_full` in place of
-//! step 1: pending and active bits are in the list registers. For an SPI that is in *another* vCPU's list register reads show what was put there, writes take effect
-//! when that vCPU next exits (it is in the mask of vCPUs to kick).
+//! step 1: pending and active bits are in the list registers. For an SPI that is in *another* vCPU's list register reads
+//! show what was put there, writes take effect when that vCPU next exits (it is in the mask of vCPUs to kick).
 //!
 //! # List registers
 //!

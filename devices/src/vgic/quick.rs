@@ -24,8 +24,9 @@ impl Redist {
         self.bank.in_lr |= bit;
         self.bank.moved |= bit;
         self.held |= 1 << n;
+        self.stale &= !(1 << n);
         *self.hw.get_mut(n as usize)? = lr;
-        Some(LrUpdate { dirty: 1 << n, ..LrUpdate::default() })
+        Some(LrUpdate { dirty: 1 << n, resync: false })
     }
 
     /// The lowest list register with no interrupt in it.
@@ -91,6 +92,22 @@ mod tests {
         let again = redist.quick_sgi(SGI, u64::MAX).map(|u| u.dirty);
 
         assert_eq!(again, first);
+    }
+
+    #[test]
+    fn quick_sgi_in_the_list_register_of_a_finished_ppi_stays_there() {
+        let (mut dist, mut redist) = (Dist::new(1), redist());
+        let _ = redist.write(regs::GICR_ISENABLER0, Width::B4, 1 << 30);
+        let _ = redist.set_ppi_level(30, true);
+        let _ = dist.write(regs::GICD_CTLR, Width::B4, 3);
+        let ppi = redist.flush(&mut dist).dirty;
+        redist.sync_private(0, u64::from(ppi));
+        let _ = redist.set_ppi_level(30, false);
+
+        let sgi = redist.quick_sgi(SGI, u64::from(!ppi)).map(|u| u.dirty);
+
+        assert_eq!(sgi, Some(ppi));
+        assert_eq!(redist.flush(&mut dist).dirty, 0);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use super::bank::{Bank, Placed};
 use super::lr::Lr;
 use super::mailbox::Posted;
 use super::regs::{self, CHILDREN_ASLEEP, PROCESSOR_SLEEP};
-use super::sgi::{Sgi, SgiRegister};
 use super::{CpuMask, Dist, MAX_LRS, SPI_BASE, VTIMER_INTID};
 use crate::MAX_VCPUS;
 
@@ -91,16 +90,6 @@ impl Redist {
         }
         let touched = self.bank.set_level(1 << intid, level);
         self.notice(touched)
-    }
-
-    /// The guest's write of `value` to an SGI register. Returns what to post to whom; if this vCPU is among the targets
-    /// its part is already [accepted](Self::accept) and has only to be flushed.
-    pub fn send_sgi(&mut self, register: SgiRegister, value: u64) -> Sgi {
-        let sgi = Sgi::decode(register, value, self.cpu, self.cpus);
-        if sgi.targets >> self.cpu & 1 != 0 {
-            let _ = self.accept(sgi.posted());
-        }
-        sgi
     }
 
     /// Takes in what [`super::Mailbox::take`] gave. Returns whether to flush.

@@ -21,7 +21,8 @@ pub struct Sgi {
     pub intid: u32,
     /// Sent as group 1.
     pub group1: bool,
-    /// vCPUs it is for. The sender, when in it, was served already by [`super::Redist::send_sgi`].
+    /// vCPUs it is for. The sender, when in it, takes it in by [`super::Redist::quick_sgi`] or
+    /// [`super::Redist::accept`]; to the others it is posted.
     pub targets: CpuMask,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cpu_interface::CpuInterface;
 use devices::Width;
-use devices::vgic::{CpuMask, Dist, Lr, MAX_LRS, Mailbox, Posted, Redist, SgiRegister};
+use devices::vgic::{CpuMask, Dist, Lr, MAX_LRS, Mailbox, Posted, Redist, Sgi, SgiRegister};
 
 pub struct Vcpu {
     pub redist: Redist,
@@ -152,23 +152,33 @@ impl Vm {
         self.resume(cpu);
     }
 
-    /// The fast path where it goes, as the VMM does.
+    /// The quickest path that goes, as the VMM does.
     pub fn send_sgi(&mut self, from: u8, register: SgiRegister, value: u64) {
         self.exits += 1;
-        let sender = &mut self.cpus[from as usize];
-        sender.redist.sync_private(sender.interface.elrsr(), sender.interface.eisr());
-        let sgi = sender.redist.send_sgi(register, value);
+        let sgi = Sgi::decode(register, value, from, self.cpus.len() as u8);
         if sgi.targets >> from & 1 != 0 {
-            match sender.redist.flush_private() {
-                Some(update) => install(sender, update.dirty),
-                None => self.resume(from),
-            }
+            self.sgi_to_self(from, sgi);
         }
         for (cpu, vcpu) in self.cpus.iter_mut().enumerate() {
             if cpu != from as usize && sgi.targets >> cpu & 1 != 0 {
                 vcpu.mailbox.post(sgi.posted());
                 vcpu.kicked = true;
             }
+        }
+    }
+
+    fn sgi_to_self(&mut self, cpu: u8, sgi: Sgi) {
+        let vcpu = &mut self.cpus[cpu as usize];
+        if sgi.group1
+            && let Some(update) = vcpu.redist.quick_sgi(sgi.intid, vcpu.interface.elrsr())
+        {
+            return install(vcpu, update.dirty);
+        }
+        vcpu.redist.sync_private(vcpu.interface.elrsr(), vcpu.interface.eisr());
+        let _ = vcpu.redist.accept(sgi.posted());
+        match vcpu.redist.flush_private() {
+            Some(update) => install(vcpu, update.dirty),
+            None => self.resume(cpu),
         }
     }
 
