@@ -127,6 +127,9 @@ fn console(context: &Context, cases: &mut Cases) -> Result<()> {
     let at = session.wait_for("9end", at, within(30))?;
     let long = session.text().lines().any(|line| line == "x".repeat(200));
     cases.case("takes a long line", if long { Ok(()) } else { Err(session.tail(5)) });
+    session.send(b"awk '/uart-pl011/ { print \"irqs\", ($2 + $3 > 0) }' /proc/interrupts\r")?;
+    let at = session.wait_for("irqs 1", at, within(30))?;
+    cases.case("keys come by interrupt", Ok(()));
     session.send(b"reboot -f\r")?;
     prompt(&mut session, at)?;
     cases.case("reboots", Ok(()));

@@ -32,9 +32,6 @@ ipis_arrive() {
     awk -v n="$VCPUS" '/^ *IPI[0-9]+:/ { for (i = 2; i < n + 2; i++) sum[i] += $i }
         END { for (i = 2; i < n + 2; i++) if (sum[i] < 1) print "CPU" i - 2 ": none" }' /proc/interrupts
 }
-uart_interrupts_arrive() {
-    awk '/uart-pl011/ { sum += $2 + $3 + $4 + $5 } END { if (sum < 1) print "none" }' /proc/interrupts
-}
 no_spurious_interrupts() {
     awk '/^Err:/ { if ($2 > 0) print $2 }' /proc/interrupts
 }
@@ -76,7 +73,7 @@ kernel_has_no_complaint() {
 }
 
 for name in uname_says_arm64 nproc_is_vcpus psci_is_1_1 sleep_takes_its_time clock_is_the_hosts \
-    stress_gives_right_results timer_ticks_on_each_cpu ipis_arrive uart_interrupts_arrive no_spurious_interrupts \
+    stress_gives_right_results timer_ticks_on_each_cpu ipis_arrive no_spurious_interrupts \
     cpus_go_off_and_on suspends_and_wakes kernel_has_no_complaint; do
     check $name
 done
