@@ -4,6 +4,7 @@ mod cargo;
 mod equiv;
 mod guest;
 mod kernel;
+mod lecture;
 mod lines;
 mod loader;
 
@@ -110,6 +111,7 @@ fn steps() -> Vec<Step> {
     for profile in ["max", "cortex-a72"] {
         steps.push(Step::new(format!("equiv-{profile}"), move |context, cases| equiv::run(context, profile, cases)));
     }
+    steps.push(Step::new("lecture", lecture::run));
     steps.push(Step::new("bench", crate::command::bench::check));
     steps
 }
