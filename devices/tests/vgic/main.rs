@@ -5,6 +5,7 @@
 
 mod cpu_interface;
 mod delivery;
+mod late;
 mod reference;
 mod registers;
 mod sgi;
