@@ -8,7 +8,7 @@
 //!
 //! A sender kicks after each post, whatever was in the box before: whoever posted first may not have come to kick yet,
 //! and may never run while the second one spins for an answer. Kicks are never lost (the kernel's promise), so that each
-//! post is followed by a `take`. The model of this protocol under loom is in `tests/mailbox_loom.rs`.
+//! post is followed by a `take`. The model of this protocol under loom is in `tests/loom_mailbox.rs`.
 
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicU64, Ordering};

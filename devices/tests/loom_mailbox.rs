@@ -1,5 +1,5 @@
 //! The mailbox under a model checker: no SGI that was posted and kicked for is lost.
-//! `RUSTFLAGS="--cfg loom" cargo test -p devices --release --test mailbox_loom`
+//! `RUSTFLAGS="--cfg loom" cargo test -p devices --release --test loom_mailbox`
 #![allow(unexpected_cfgs, reason = "`--cfg loom` selects the model-checked tests")]
 #![cfg(loom)]
 
