@@ -53,8 +53,9 @@ impl Fifo {
         self.entries.get(self.first as usize % DEPTH).copied().unwrap_or(0)
     }
 
+    /// Empties it. The read position stays: what a read of the empty FIFO gives must not depend on where the ring starts,
+    /// which is not saved.
     pub fn clear(&mut self) {
-        self.first = 0;
         self.len = 0;
     }
 }
