@@ -1,8 +1,5 @@
 //! Loading a domain image, and writing and scrubbing the memory of others through windows in root's own space.
-#![allow(
-    unsafe_code,
-    reason = "writes memory of other domains through a window"
-)]
+#![allow(unsafe_code, reason = "writes memory of other domains through a window")]
 
 use crate::memory::Frame;
 use crate::pack::{File, view};
@@ -25,14 +22,7 @@ pub struct Window {
 impl Window {
     /// Maps all of `frame`. One window exists at a time.
     pub fn open(frame: Frame) -> Result<Self, Status> {
-        sys::map(
-            frame.slot,
-            slot::SELF,
-            WINDOW,
-            0,
-            frame.pages,
-            rights::READ | rights::WRITE,
-        )?;
+        sys::map(frame.slot, slot::SELF, WINDOW, 0, frame.pages, rights::READ | rights::WRITE)?;
         Ok(Self { frame })
     }
 
@@ -49,18 +39,14 @@ impl Window {
         let size = self.frame.pages * PAGE_SIZE;
         let dczid: u64;
         // SAFETY: reads an identification register.
-        unsafe {
-            asm!("mrs {}, dczid_el0", out(reg) dczid, options(nomem, nostack, preserves_flags))
-        };
+        unsafe { asm!("mrs {}, dczid_el0", out(reg) dczid, options(nomem, nostack, preserves_flags)) };
         if dczid & 16 != 0 {
             self.bytes().fill(0);
         } else {
             let block = 4u64 << (dczid & 15);
             for offset in (0..size).step_by(block as usize) {
                 // SAFETY: zeroes one block inside the window (blocks are at most 2 KiB and divide a page).
-                unsafe {
-                    asm!("dc zva, {}", in(reg) WINDOW + offset, options(nostack, preserves_flags))
-                };
+                unsafe { asm!("dc zva, {}", in(reg) WINDOW + offset, options(nostack, preserves_flags)) };
             }
         }
         cache::clean_to_poc(WINDOW, size);
@@ -93,18 +79,12 @@ impl Image {
     }
 
     fn segments(&self) -> impl Iterator<Item = &Segment> {
-        self.head
-            .segments
-            .iter()
-            .take(self.head.count.min(MAX_SEGMENTS as u64) as usize)
+        self.head.segments.iter().take(self.head.count.min(MAX_SEGMENTS as u64) as usize)
     }
 
     /// Pages of writable segments.
     pub fn writable_pages(&self) -> u64 {
-        self.segments()
-            .filter(|s| s.rights & rights::WRITE != 0)
-            .map(|s| s.size >> PAGE_SHIFT)
-            .sum()
+        self.segments().filter(|s| s.rights & rights::WRITE != 0).map(|s| s.size >> PAGE_SHIFT).sum()
     }
 
     /// Maps the segments in `domain`: what is read-only straight from the pack, what is writable from `frame` from page
@@ -116,10 +96,7 @@ impl Image {
             let (slot, page) = if segment.rights & rights::WRITE != 0 {
                 (frame, next)
             } else {
-                (
-                    slot::PACK,
-                    (self.file.offset + segment.offset) >> PAGE_SHIFT,
-                )
+                (slot::PACK, (self.file.offset + segment.offset) >> PAGE_SHIFT)
             };
             sys::map(slot, domain, segment.vaddr, page, pages, segment.rights)?;
             if slot == frame {
@@ -133,11 +110,7 @@ impl Image {
     pub fn fill(&self, bytes: &mut [u8]) -> Option<()> {
         let mut rest = bytes;
         for segment in self.segments().filter(|s| s.rights & rights::WRITE != 0) {
-            let source = self
-                .file
-                .bytes
-                .get(segment.offset as usize..)?
-                .get(..segment.size as usize)?;
+            let source = self.file.bytes.get(segment.offset as usize..)?.get(..segment.size as usize)?;
             let (place, after) = rest.split_at_mut_checked(source.len())?;
             place.copy_from_slice(source);
             rest = after;

@@ -31,16 +31,9 @@ impl Memory {
         let mut free = [Frame::default(); PIECES];
         let count = info.ram_count.min(MAX_RAM as u64);
         for ((piece, ram), n) in free.iter_mut().zip(&info.ram).zip(0..count) {
-            *piece = Frame {
-                slot: slot::RAM + n,
-                physical: ram.base,
-                pages: ram.pages,
-            };
+            *piece = Frame { slot: slot::RAM + n, physical: ram.base, pages: ram.pages };
         }
-        Self {
-            free,
-            next_slot: slot::FREE,
-        }
+        Self { free, next_slot: slot::FREE }
     }
 
     /// A slot that was never used.
@@ -52,8 +45,7 @@ impl Memory {
     /// `pages` contiguous pages at a multiple of `align` bytes (a power of two, at least a page): the smallest piece that
     /// has them, so that large ones stay whole.
     pub fn alloc(&mut self, pages: u64, align: u64) -> Result<Frame, Status> {
-        let head =
-            |piece: &Frame| (piece.physical.next_multiple_of(align) - piece.physical) / PAGE_SIZE;
+        let head = |piece: &Frame| (piece.physical.next_multiple_of(align) - piece.physical) / PAGE_SIZE;
         let index = self
             .free
             .iter()
@@ -80,11 +72,7 @@ impl Memory {
         }
         let slot = self.slot();
         sys::frame_split(piece.slot, pages, slot)?;
-        let rest = Frame {
-            slot,
-            physical: piece.physical + pages * PAGE_SIZE,
-            pages: piece.pages - pages,
-        };
+        let rest = Frame { slot, physical: piece.physical + pages * PAGE_SIZE, pages: piece.pages - pages };
         Ok((Frame { pages, ..piece }, rest))
     }
 

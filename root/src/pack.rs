@@ -1,8 +1,5 @@
 //! The pack and the boot information page, read-only in this domain's memory.
-#![allow(
-    unsafe_code,
-    reason = "reads plain structures from memory that the kernel mapped"
-)]
+#![allow(unsafe_code, reason = "reads plain structures from memory that the kernel mapped")]
 
 use abi::boot::{BOOT_INFO, BOOT_MAGIC, BootInfo, PACK};
 use abi::pack::{DomainImage, MAX_ENTRIES, NAME_LEN, PACK_MAGIC, PackEntry, PackHeader};
@@ -65,21 +62,10 @@ impl Pack {
     pub fn file(self, name: &[u8; NAME_LEN]) -> Option<File> {
         let count = view::<PackHeader>(self.0, 0)?.count.min(MAX_ENTRIES as u64);
         let entry = (0..count)
-            .filter_map(|n| {
-                view::<PackEntry>(
-                    self.0,
-                    size_of::<PackHeader>() + n as usize * size_of::<PackEntry>(),
-                )
-            })
+            .filter_map(|n| view::<PackEntry>(self.0, size_of::<PackHeader>() + n as usize * size_of::<PackEntry>()))
             .find(|entry| entry.name == *name)?;
-        let bytes = self
-            .0
-            .get(usize::try_from(entry.offset).ok()?..)?
-            .get(..usize::try_from(entry.size).ok()?)?;
-        entry.offset.is_multiple_of(abi::PAGE_SIZE).then_some(File {
-            offset: entry.offset,
-            bytes,
-        })
+        let bytes = self.0.get(usize::try_from(entry.offset).ok()?..)?.get(..usize::try_from(entry.size).ok()?)?;
+        entry.offset.is_multiple_of(abi::PAGE_SIZE).then_some(File { offset: entry.offset, bytes })
     }
 
     /// The system description's head, and its VMs.
@@ -87,12 +73,7 @@ impl Pack {
         let file = self.file(&name("system"))?;
         let head: &SystemDesc = view(file.bytes, 0)?;
         let count = head.vm_count.min(MAX_VMS as u64) as usize;
-        let vms = (0..count).filter_map(move |n| {
-            view(
-                file.bytes,
-                size_of::<SystemDesc>() + n * size_of::<VmDesc>(),
-            )
-        });
+        let vms = (0..count).filter_map(move |n| view(file.bytes, size_of::<SystemDesc>() + n * size_of::<VmDesc>()));
         (head.magic == SYSTEM_MAGIC).then_some((head, vms))
     }
 }

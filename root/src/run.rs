@@ -34,27 +34,13 @@ fn open() -> Option<(Machine, [Option<&'static VmDesc>; MAX_VMS])> {
     for (place, desc) in vms.iter_mut().zip(descs) {
         *place = Some(desc);
     }
-    Some((
-        Machine {
-            info,
-            pack,
-            system,
-            memory: Memory::new(info),
-        },
-        vms,
-    ))
+    Some((Machine { info, pack, system, memory: Memory::new(info) }, vms))
 }
 
 fn run() -> Result<(), Error> {
     let at = |what| move |status| Error { what, status };
-    let (mut machine, descs) = open().ok_or(Error {
-        what: "read the pack",
-        status: Status::BadArg,
-    })?;
-    let pool = machine
-        .memory
-        .alloc(POOL_PAGES, PAGE_SIZE)
-        .map_err(at("take memory"))?;
+    let (mut machine, descs) = open().ok_or(Error { what: "read the pack", status: Status::BadArg })?;
+    let pool = machine.memory.alloc(POOL_PAGES, PAGE_SIZE).map_err(at("take memory"))?;
     sys::donate(pool.slot, slot::SELF).map_err(at("donate to itself"))?;
     let events = machine.memory.slot();
     sys::create::notification(events).map_err(at("make a notification"))?;
@@ -79,10 +65,7 @@ fn run() -> Result<(), Error> {
 
 /// The VMM of `vm` has stopped: say why if it should not have, and start the VM anew if its guest asked for that.
 fn stopped(vm: &mut Vm, machine: &Machine, events: u64, bit: u64) -> Result<(), Error> {
-    let info = sys::domain_info(vm.domain()).map_err(|status| Error {
-        what: "ask about a VM",
-        status,
-    })?;
+    let info = sys::domain_info(vm.domain()).map_err(|status| Error { what: "ask about a VM", status })?;
     match (info.reason, info.esr) {
         (stop::RUNNING, _) => Ok(()),
         (stop::EXIT, exit::RESET) => {
@@ -91,20 +74,16 @@ fn stopped(vm: &mut Vm, machine: &Machine, events: u64, bit: u64) -> Result<(), 
         }
         (stop::EXIT, exit::POWER_OFF) if vm.flags() & FLAG_POWER_OFF == 0 => vm.stop(),
         (stop::EXIT, exit::POWER_OFF) => power_off(),
-        (reason, _) => {
-            let reason = match reason {
-                stop::EXIT => "exit",
-                stop::FAULT => "fault",
-                stop::SERROR => "SError",
-                _ => "unknown",
-            };
+        (reason, code) => {
             let name = vm.name();
-            log!(
-                "root: vm {name} stopped: {reason} esr={:#x} elr={:#x} far={:#x}",
-                info.esr,
-                info.elr,
-                info.far
-            );
+            let reason = match (reason, code) {
+                (stop::EXIT, exit::ERROR) => "it cannot run",
+                (stop::EXIT, rt::PANIC_EXIT) => "its VMM panicked",
+                (stop::EXIT, _) => "its VMM exited",
+                (stop::FAULT, _) => "fault",
+                _ => "SError",
+            };
+            log!("root: vm {name} stopped: {reason} esr={code:#x} elr={:#x} far={:#x}", info.elr, info.far);
             power_off()
         }
     }

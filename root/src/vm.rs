@@ -15,8 +15,8 @@ use abi::cap::rights::{ALL, EXEC, READ, WRITE};
 use abi::pack::NAME_LEN;
 use abi::syscall::Status;
 use abi::system::{
-    MAX_VCPUS, SYSTEM_MAGIC, SystemDesc, VMM_INFO, VMM_INITRD, VMM_KERNEL, VMM_RAM, VMM_STACK_TOP,
-    VMM_UART, VMM_VCPU_PAGES, VmDesc, VmmInfo, vmm_slot,
+    MAX_VCPUS, SYSTEM_MAGIC, SystemDesc, VMM_INFO, VMM_INITRD, VMM_KERNEL, VMM_RAM, VMM_STACK_TOP, VMM_UART,
+    VMM_VCPU_PAGES, VmDesc, VmmInfo, vmm_slot,
 };
 use abi::{PAGE_SHIFT, PAGE_SIZE};
 use rt::sys::{self, create};
@@ -94,19 +94,10 @@ pub struct Vm {
 impl Vm {
     /// Takes the memory and makes the objects that outlive a restart. `first_core`: where the placement of vCPUs that
     /// have no core in the description starts.
-    pub fn new(
-        machine: &mut Machine,
-        desc: &'static VmDesc,
-        first_core: u64,
-        console: bool,
-    ) -> Result<Self, Error> {
-        let Machine {
-            info, pack, memory, ..
-        } = machine;
+    pub fn new(machine: &mut Machine, desc: &'static VmDesc, first_core: u64, console: bool) -> Result<Self, Error> {
+        let Machine { info, pack, memory, .. } = machine;
         let file = |name: [u8; NAME_LEN]| pack.file(&name).ok_or(Status::BadArg);
-        let image = Image::open(file(name("vmm")).at("find the VMM")?)
-            .ok_or(Status::BadArg)
-            .at("read the VMM")?;
+        let image = Image::open(file(name("vmm")).at("find the VMM")?).ok_or(Status::BadArg).at("read the VMM")?;
         let vcpus = desc.vcpus.clamp(1, MAX_VCPUS as u64);
         let core = |n: usize| match desc.cores[n] {
             u64::MAX => (first_core + n as u64) % info.cores.max(1),
@@ -118,13 +109,9 @@ impl Vm {
                 0 => None,
                 _ => Some(file(desc.initrd).at("find the guest's initrd")?),
             },
-            ram: memory
-                .alloc(desc.memory >> PAGE_SHIFT, RAM_ALIGN)
-                .at("take guest RAM")?,
+            ram: memory.alloc(desc.memory >> PAGE_SHIFT, RAM_ALIGN).at("take guest RAM")?,
             pool: memory.alloc(POOL_PAGES, PAGE_SIZE).at("take pool memory")?,
-            work: memory
-                .alloc(HEAD_PAGES + image.writable_pages(), PAGE_SIZE)
-                .at("take VMM memory")?,
+            work: memory.alloc(HEAD_PAGES + image.writable_pages(), PAGE_SIZE).at("take VMM memory")?,
             pages: [Frame::default(); MAX_VCPUS],
             scheds: [0; MAX_VCPUS],
             worker_sched: memory.slot(),
@@ -140,20 +127,14 @@ impl Vm {
         for n in 0..vcpus as usize {
             vm.pages[n] = memory.alloc(1, PAGE_SIZE).at("take a vCPU's page")?;
             vm.scheds[n] = memory.slot();
-            create::sched_context(vm.scheds[n], slot::MACHINE, core(n), desc.priority, 0)
-                .at("make a vCPU's time")?;
+            create::sched_context(vm.scheds[n], slot::MACHINE, core(n), desc.priority, 0).at("make a vCPU's time")?;
         }
-        create::sched_context(vm.worker_sched, slot::MACHINE, core(0), WORKER_PRIORITY, 0)
-            .at("make the VMM's time")?;
+        create::sched_context(vm.worker_sched, slot::MACHINE, core(0), WORKER_PRIORITY, 0).at("make the VMM's time")?;
         create::notification(vm.worker).at("make a notification")?;
         if console && info.uart_base != 0 {
-            let uart = Uart {
-                frame: memory.slot(),
-                irq: memory.slot(),
-            };
+            let uart = Uart { frame: memory.slot(), irq: memory.slot() };
             create::device(uart.frame, slot::MACHINE, info.uart_base, 1).at("take the UART")?;
-            create::irq(uart.irq, slot::MACHINE, info.uart_intid, vm.worker, 0)
-                .at("take the UART's interrupt")?;
+            create::irq(uart.irq, slot::MACHINE, info.uart_intid, vm.worker, 0).at("take the UART's interrupt")?;
             vm.uart = Some(uart);
         }
         Ok(vm)
@@ -162,10 +143,7 @@ impl Vm {
     /// The VM's name.
     pub fn name(&self) -> &str {
         let name = &self.desc.name;
-        let end = name
-            .iter()
-            .position(|&byte| byte == 0)
-            .unwrap_or(name.len());
+        let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
         core::str::from_utf8(&name[..end]).unwrap_or("?")
     }
 
@@ -193,16 +171,8 @@ impl Vm {
         self.grant().at("give it its capabilities")?;
         sys::watch(self.domain, events, bit).at("watch it")?;
         // SAFETY: the domain is not root's own.
-        unsafe {
-            create::thread(
-                self.thread,
-                self.domain,
-                self.worker_sched,
-                self.image.entry(),
-                VMM_STACK_TOP,
-            )
-        }
-        .at("make its thread")?;
+        unsafe { create::thread(self.thread, self.domain, self.worker_sched, self.image.entry(), VMM_STACK_TOP) }
+            .at("make its thread")?;
         sys::thread_start(self.thread, VMM_INFO).at("start it")
     }
 
@@ -225,27 +195,16 @@ impl Vm {
     fn guest_frames(&self) -> impl Iterator<Item = Frame> + use<> {
         let pages = self.pages;
         let vcpus = self.vcpus as usize;
-        [self.ram, self.work]
-            .into_iter()
-            .chain(pages.into_iter().take(vcpus))
+        [self.ram, self.work].into_iter().chain(pages.into_iter().take(vcpus))
     }
 
     /// Writes the VMM's information page and its writable segments.
     fn fill(&self, machine: &Machine) -> Result<(), Error> {
         let mut window = Window::open(self.work).at("map VMM memory")?;
-        let (head, segments) = window
-            .bytes()
-            .split_at_mut((HEAD_PAGES * PAGE_SIZE) as usize);
+        let (head, segments) = window.bytes().split_at_mut((HEAD_PAGES * PAGE_SIZE) as usize);
         // SAFETY: the window is page aligned and larger than the structure, which is integers only.
-        unsafe {
-            head.as_mut_ptr()
-                .cast::<VmmInfo>()
-                .write(self.info(machine))
-        };
-        self.image
-            .fill(segments)
-            .ok_or(Status::BadArg)
-            .at("load the VMM")
+        unsafe { head.as_mut_ptr().cast::<VmmInfo>().write(self.info(machine)) };
+        self.image.fill(segments).ok_or(Status::BadArg).at("load the VMM")
     }
 
     fn info(&self, machine: &Machine) -> VmmInfo {
@@ -263,10 +222,7 @@ impl Vm {
             restarts: self.restarts,
             epoch: machine.system.epoch,
             seed,
-            vm: VmDesc {
-                vcpus: self.vcpus,
-                ..*self.desc
-            },
+            vm: VmDesc { vcpus: self.vcpus, ..*self.desc },
         }
     }
 
@@ -274,35 +230,14 @@ impl Vm {
         let domain = self.domain;
         self.image.map(domain, self.work.slot, HEAD_PAGES)?;
         sys::map(self.work.slot, domain, VMM_INFO, 0, 1, READ)?;
-        sys::map(
-            self.work.slot,
-            domain,
-            VMM_STACK_TOP - STACK_PAGES * PAGE_SIZE,
-            1,
-            STACK_PAGES,
-            READ | WRITE,
-        )?;
-        sys::map(
-            self.ram.slot,
-            domain,
-            VMM_RAM,
-            0,
-            self.ram.pages,
-            READ | WRITE,
-        )?;
+        sys::map(self.work.slot, domain, VMM_STACK_TOP - STACK_PAGES * PAGE_SIZE, 1, STACK_PAGES, READ | WRITE)?;
+        sys::map(self.ram.slot, domain, VMM_RAM, 0, self.ram.pages, READ | WRITE)?;
         map_file(domain, VMM_KERNEL, self.kernel)?;
         if let Some(initrd) = self.initrd {
             map_file(domain, VMM_INITRD, initrd)?;
         }
         for (page, n) in self.pages.iter().zip(0..self.vcpus) {
-            sys::map(
-                page.slot,
-                domain,
-                VMM_VCPU_PAGES + n * PAGE_SIZE,
-                0,
-                1,
-                READ | WRITE,
-            )?;
+            sys::map(page.slot, domain, VMM_VCPU_PAGES + n * PAGE_SIZE, 0, 1, READ | WRITE)?;
         }
         if let Some(uart) = self.uart {
             sys::map(uart.frame, domain, VMM_UART, 0, 1, READ | WRITE)?;
@@ -333,13 +268,6 @@ fn map_file(domain: u64, address: u64, file: File) -> Result<(), Status> {
     let pages = (file.bytes.len() as u64).div_ceil(PAGE_SIZE);
     match pages {
         0 => Ok(()),
-        _ => sys::map(
-            slot::PACK,
-            domain,
-            address,
-            file.offset >> PAGE_SHIFT,
-            pages,
-            READ,
-        ),
+        _ => sys::map(slot::PACK, domain, address, file.offset >> PAGE_SHIFT, pages, READ),
     }
 }

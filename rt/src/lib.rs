@@ -19,4 +19,7 @@ mod start;
 #[cfg(target_os = "none")]
 pub mod sys;
 
+#[cfg(target_os = "none")]
+pub use start::PANIC_EXIT;
+
 pub use abi;

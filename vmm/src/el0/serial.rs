@@ -11,8 +11,8 @@ use super::vcpu::INPUT;
 use super::vm;
 use abi::system::{VMM_UART, exit, vmm_slot};
 use core::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU32, AtomicUsize,
-    Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
+    AtomicBool, AtomicU32,
+    Ordering::{AcqRel, Relaxed, SeqCst},
 };
 use devices::Width;
 use devices::pl011::{Effect, Pl011};
@@ -20,6 +20,7 @@ use devices::vgic::Posted;
 use rt::lock::SpinLock;
 use rt::sys;
 use rt::volatile::Volatile;
+use vmm::queue::Queue;
 
 /// Registers of a PL011 (DDI0183), as words.
 #[repr(C)]
@@ -56,47 +57,6 @@ fn registers() -> &'static Registers {
     // SAFETY: root maps the UART there when `VmmInfo::has_uart` says so, for good; `Serial` asks only then. All registers
     // used are single volatile words.
     unsafe { &*(VMM_UART as *const Registers) }
-}
-
-/// Bytes of input that wait for the guest; a power of two.
-const QUEUE: usize = 256;
-
-/// Bytes from the worker, who alone pushes, to the handlers, of which who has the model's lock pops.
-struct Queue {
-    bytes: [AtomicU8; QUEUE],
-    pushed: AtomicUsize,
-    popped: AtomicUsize,
-}
-
-impl Queue {
-    const fn new() -> Self {
-        Self { bytes: [const { AtomicU8::new(0) }; QUEUE], pushed: AtomicUsize::new(0), popped: AtomicUsize::new(0) }
-    }
-
-    fn is_full(&self) -> bool {
-        self.pushed.load(Relaxed).wrapping_sub(self.popped.load(Acquire)) >= QUEUE
-    }
-
-    /// The acquire of `popped` in `is_full` orders this store after the read of what was there.
-    fn push(&self, byte: u8) {
-        let at = self.pushed.load(Relaxed);
-        if let Some(place) = self.bytes.get(at % QUEUE) {
-            place.store(byte, Relaxed);
-        }
-        self.pushed.store(at.wrapping_add(1), Release);
-    }
-
-    fn peek(&self) -> Option<u8> {
-        let at = self.popped.load(Relaxed);
-        if at == self.pushed.load(Acquire) {
-            return None;
-        }
-        self.bytes.get(at % QUEUE).map(|byte| byte.load(Relaxed))
-    }
-
-    fn pop(&self) {
-        self.popped.store(self.popped.load(Relaxed).wrapping_add(1), Release);
-    }
 }
 
 /// The console of the VM.
