@@ -130,10 +130,10 @@ fn console(context: &Context, cases: &mut Cases) -> Result<()> {
     session.send(b"awk '/uart-pl011/ { print \"irqs\", ($2 + $3 > 0) }' /proc/interrupts\r")?;
     let at = session.wait_for("irqs 1", at, within(30))?;
     cases.case("keys come by interrupt", Ok(()));
-    session.send(b"reboot -f\r")?;
+    session.send(b"reboot\r")?;
     prompt(&mut session, at)?;
     cases.case("reboots", Ok(()));
-    session.send(b"poweroff -f\r")?;
+    session.send(b"poweroff\r")?;
     let status = session.wait_end(within(30))?;
     cases.case("powers off", if status.success() { Ok(()) } else { Err(format!("{status}")) });
     Ok(())
