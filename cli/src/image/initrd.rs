@@ -42,12 +42,6 @@ const MOUNTS: &str = "\
 #!/bin/sh
 export PATH=/bin HOME=/root TERM=${TERM:-vt100}
 /bin/busybox --install -s /bin
-# No init process listens for the signals that these send: they act at once.
-for power in poweroff reboot halt; do
-    rm /bin/$power
-    printf '#!/bin/sh\\nexec /bin/busybox %s -f\\n' $power >/bin/$power
-    chmod +x /bin/$power
-done
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev 2>/dev/null
@@ -56,7 +50,15 @@ hostname guest
 dmesg -n 1
 ";
 
-const PROFILE: &str = "PS1='guest:\\w\\$ '\nexport PS1\n";
+/// The shell prefers its built-in applets to files, so that functions are what makes `poweroff` and `reboot` act: no init
+/// process listens for the signals that these send.
+const PROFILE: &str = "\
+PS1='guest:\\w\\$ '
+export PS1
+poweroff() { busybox poweroff -f; }
+reboot() { busybox reboot -f; }
+halt() { busybox halt -f; }
+";
 
 /// A shell with job control on the console; when it ends, the machine is powered off.
 const SHELL: &str = "\
