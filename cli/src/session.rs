@@ -2,6 +2,7 @@
 
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
@@ -32,7 +33,7 @@ impl Session {
     /// Starts QEMU; it dies with this process.
     pub fn start(command: &mut Command) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        die_with_parent(command);
+        die_with_parent(command, Signal::KILL);
         let mut child = command.spawn().into_diagnostic().wrap_err("cannot start QEMU")?;
         let (Some(input), Some(output), Some(mut stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -156,11 +157,11 @@ pub fn within(seconds: u64) -> Instant {
     Instant::now() + Duration::from_secs(seconds)
 }
 
-/// A QEMU must not outlive the tool, whatever ends the tool.
+/// Sends a child this signal when the tool ends, whatever ends it: no QEMU outlives the tool.
 #[allow(unsafe_code)] // `pre_exec` is unsafe: its closure runs between fork and exec.
-fn die_with_parent(command: &mut Command) {
+pub fn die_with_parent(command: &mut Command, signal: Signal) {
     use std::os::unix::process::CommandExt;
-    let set = || Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?);
+    let set = || Ok(rustix::process::set_parent_process_death_signal(Some(signal))?);
     // SAFETY: between fork and exec only async-signal-safe calls are allowed: the closure makes one system call
     // (prctl) and touches no memory, lock or allocator.
     unsafe { command.pre_exec(set) };
