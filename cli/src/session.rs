@@ -161,7 +161,7 @@ pub fn within(seconds: u64) -> Instant {
 #[allow(unsafe_code)] // `pre_exec` is unsafe: its closure runs between fork and exec.
 pub fn die_with_parent(command: &mut Command, signal: Signal) {
     use std::os::unix::process::CommandExt;
-    let set = || Ok(rustix::process::set_parent_process_death_signal(Some(signal))?);
+    let set = move || Ok(rustix::process::set_parent_process_death_signal(Some(signal))?);
     // SAFETY: between fork and exec only async-signal-safe calls are allowed: the closure makes one system call
     // (prctl) and touches no memory, lock or allocator.
     unsafe { command.pre_exec(set) };

@@ -3,11 +3,11 @@
 use super::{ConfigError, Source, parse_size, show_size};
 use crate::paths;
 use abi::pack::NAME_LEN;
-use abi::system::{CMDLINE_LEN, MAX_VCPUS, MAX_VMS};
 use miette::{IntoDiagnostic, Report, Result, WrapErr, miette};
 use serde::Deserialize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use sysdesc::{CMDLINE_LEN, MAX_VCPUS, MAX_VMS};
 use toml::Spanned;
 
 const MAX_PRIORITY: u64 = 30;

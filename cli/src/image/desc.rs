@@ -1,13 +1,13 @@
-//! Writes the binary system description of `abi::system`.
+//! Writes the binary system description of `sysdesc`.
 
 use super::Names;
 use super::pack::{name_bytes, put};
 use crate::config::{System, Vm};
-use abi::system::{CMDLINE_LEN, FLAG_POWER_OFF, MAX_VCPUS, SYSTEM_MAGIC, format};
 use std::io::Read;
 use std::time::{SystemTime, UNIX_EPOCH};
+use sysdesc::{CMDLINE_LEN, FLAG_POWER_OFF, MAX_VCPUS, SYSTEM_MAGIC, format};
 
-/// The bytes of a [`abi::system::SystemDesc`] and its VMs, with a fresh seed and the present time.
+/// The bytes of a [`sysdesc::SystemDesc`] and its VMs, with a fresh seed and the present time.
 pub fn encode(system: &System, names: &[Names]) -> Vec<u8> {
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     encode_with(system, names, seed(), epoch)
@@ -51,8 +51,8 @@ fn seed() -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use abi::system::{SystemDesc, VmDesc};
     use std::mem::offset_of;
+    use sysdesc::{SystemDesc, VmDesc};
 
     fn word(bytes: &[u8], offset: usize) -> u64 {
         u64::from_le_bytes(bytes[offset..offset + 8].try_into().unwrap())
