@@ -1,6 +1,6 @@
 //! What the kernel and the domains agree on: syscall numbers and status codes ([`syscall`]), capabilities
 //! ([`cap`]), the page that a vCPU shares with its VMM ([`vcpu`]), the boot image ([`pack`]), what root is given
-//! ([`boot`]), the binary system description ([`system`]) and the crash record ([`crash`]).
+//! ([`boot`]) and the crash record ([`crash`]).
 //!
 //! May live here: plain data layouts and constants. May not: logic of either side, hardware access, `unsafe`.
 //! The host tool reads the same definitions. Go next to `kernel/src/syscall.rs` (the callee) and `rt/src/sys.rs`
@@ -13,7 +13,6 @@ pub mod cap;
 pub mod crash;
 pub mod pack;
 pub mod syscall;
-pub mod system;
 pub mod vcpu;
 
 /// Bytes in a page; the granule of all translation tables and of all frame accounting.

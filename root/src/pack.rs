@@ -3,7 +3,7 @@
 
 use abi::boot::{BOOT_INFO, BOOT_MAGIC, BootInfo, PACK};
 use abi::pack::{DomainImage, MAX_ENTRIES, NAME_LEN, PACK_MAGIC, PackEntry, PackHeader};
-use abi::system::{MAX_VMS, SYSTEM_MAGIC, SystemDesc, VmDesc};
+use sysdesc::{MAX_VMS, SYSTEM_MAGIC, SystemDesc, VmDesc};
 
 /// A structure of integers only: any bytes are a value of it.
 ///

@@ -6,8 +6,8 @@ use crate::vm::{Error, Machine, Vm};
 use abi::PAGE_SIZE;
 use abi::boot::slot;
 use abi::syscall::{Status, stop};
-use abi::system::{FLAG_POWER_OFF, MAX_VMS, VmDesc, exit};
 use rt::{log, sys};
+use sysdesc::{FLAG_POWER_OFF, MAX_VMS, VmDesc, exit};
 
 /// Pages that root adds to its own pool: objects and tables of all VMs.
 const POOL_PAGES: u64 = 192;

@@ -14,12 +14,12 @@ use abi::boot::{BootInfo, slot};
 use abi::cap::rights::{ALL, EXEC, READ, WRITE};
 use abi::pack::NAME_LEN;
 use abi::syscall::Status;
-use abi::system::{
+use abi::{PAGE_SHIFT, PAGE_SIZE};
+use rt::sys::{self, create};
+use sysdesc::{
     MAX_VCPUS, SYSTEM_MAGIC, SystemDesc, VMM_INFO, VMM_INITRD, VMM_KERNEL, VMM_RAM, VMM_STACK_TOP, VMM_UART,
     VMM_VCPU_PAGES, VmDesc, VmmInfo, vmm_slot,
 };
-use abi::{PAGE_SHIFT, PAGE_SIZE};
-use rt::sys::{self, create};
 
 /// Guest RAM starts at a multiple of this, so that it is mapped in blocks.
 const RAM_ALIGN: u64 = 2 << 20;

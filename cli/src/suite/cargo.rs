@@ -32,7 +32,7 @@ pub fn rustfmt(_: &Context, cases: &mut Cases) -> Result<()> {
 /// clippy on what the host builds; warnings are errors.
 pub fn clippy_host(_: &Context, cases: &mut Cases) -> Result<()> {
     let mut command = compile::cargo("clippy");
-    for package in ["abi", "kcore", "devices", "sosia-cli", "plugin"] {
+    for package in ["abi", "sysdesc", "kcore", "devices", "sosia-cli", "plugin"] {
         command.args(["-p", package]);
     }
     command.args(["--all-targets", "--quiet", "--target-dir"]).arg(paths::target());

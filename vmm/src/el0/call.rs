@@ -3,9 +3,9 @@
 use super::host;
 use super::vcpu::{self, Cpu};
 use abi::syscall::{RESUME_PARK, RESUME_WAIT};
-use abi::system::exit;
 use devices::psci::{Action, ret};
 use rt::sys;
+use sysdesc::exit;
 
 /// The guest calls; its PC is behind the call already.
 #[inline]

@@ -1,8 +1,8 @@
 //! Guest RAM as the VMM sees it, by IPA.
 #![allow(unsafe_code, reason = "guest memory")]
 
-use abi::system::VMM_RAM;
 use rt::cache;
+use sysdesc::VMM_RAM;
 use vmm::machine::RAM_BASE;
 
 /// Guest RAM: `size` bytes from [`RAM_BASE`] on, mapped at [`VMM_RAM`]. All access from the VMM goes through it.

@@ -2,10 +2,10 @@
 #![allow(unsafe_code, reason = "memory shared with the kernel")]
 
 use abi::PAGE_SIZE;
-use abi::system::{MAX_VCPUS, VMM_VCPU_PAGES};
 use abi::vcpu::{MAX_LRS, RegFrame, VcpuPage, VcpuState};
 use devices::vgic::LrUpdate;
 use rt::sys;
+use sysdesc::{MAX_VCPUS, VMM_VCPU_PAGES};
 use vmm::syndrome::IL;
 
 /// The page of a vCPU. Only that vCPU's handler uses it.

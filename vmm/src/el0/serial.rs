@@ -9,7 +9,6 @@
 use super::irq;
 use super::vcpu::INPUT;
 use super::vm;
-use abi::system::{VMM_UART, exit, vmm_slot};
 use core::sync::atomic::{
     AtomicBool, AtomicU32,
     Ordering::{AcqRel, Relaxed, SeqCst},
@@ -20,6 +19,7 @@ use devices::vgic::Posted;
 use rt::lock::SpinLock;
 use rt::sys;
 use rt::volatile::Volatile;
+use sysdesc::{VMM_UART, exit, vmm_slot};
 use vmm::queue::Queue;
 
 /// Registers of a PL011 (DDI0183), as words.

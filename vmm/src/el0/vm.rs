@@ -5,7 +5,6 @@ use super::memory::Memory;
 use super::page::Page;
 use super::serial::Serial;
 use abi::syscall::RESUME_PARK;
-use abi::system::{MAX_VCPUS, vmm_slot};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::AtomicU64;
@@ -13,6 +12,7 @@ use devices::pl031::Pl031;
 use devices::psci::Psci;
 use devices::vgic::{Dist, Mailbox, Redist};
 use rt::lock::SpinLock;
+use sysdesc::{MAX_VCPUS, vmm_slot};
 use vmm::ptimer::PTimer;
 
 /// Slot of the guest's Space.

@@ -1,7 +1,11 @@
 //! The binary system description: what the host tool makes of a system file, and root reads from the pack's entry
 //! `system`.
+//!
+//! May live here: layouts and constants that host tool, root and VMMs share. The kernel knows nothing of them.
+#![no_std]
+#![forbid(unsafe_code)]
 
-use crate::pack::NAME_LEN;
+use abi::pack::NAME_LEN;
 
 /// First word: "SOSIASY1".
 pub const SYSTEM_MAGIC: u64 = u64::from_le_bytes(*b"SOSIASY1");
