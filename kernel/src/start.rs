@@ -75,6 +75,9 @@ fn first(dtb: u64, image: u64) -> ! {
     start_others(&fdt, image);
     let boot = plan(&fdt, platform, (dtb, dtb + u64::from(size)), image);
     root::start(&boot);
+    if cfg!(feature = "crash-test") {
+        root::word_at(mmu::IMAGE_VA / 2);
+    }
     go()
 }
 

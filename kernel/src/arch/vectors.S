@@ -251,36 +251,9 @@ return_to_lower:
 enter_handler:
     str     xzr, [x0, #{CORE_FRESH}]
     ldr     x0, [sp, #0]
-    mov     x1, xzr
-    mov     x2, xzr
-    mov     x3, xzr
-    mov     x4, xzr
-    mov     x5, xzr
-    mov     x6, xzr
-    mov     x7, xzr
-    mov     x8, xzr
-    mov     x9, xzr
-    mov     x10, xzr
-    mov     x11, xzr
-    mov     x12, xzr
-    mov     x13, xzr
-    mov     x14, xzr
-    mov     x15, xzr
-    mov     x16, xzr
-    mov     x17, xzr
-    mov     x18, xzr
-    mov     x19, xzr
-    mov     x20, xzr
-    mov     x21, xzr
-    mov     x22, xzr
-    mov     x23, xzr
-    mov     x24, xzr
-    mov     x25, xzr
-    mov     x26, xzr
-    mov     x27, xzr
-    mov     x28, xzr
-    mov     x29, xzr
-    mov     x30, xzr
+    .irp    n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+    mov     x\n, xzr
+    .endr
     eret
     dsb     nsh
     isb
@@ -292,28 +265,16 @@ kernel_fault:
     cbz     x1, 1f
     ldr     x1, [x1, #{CORE_EMERGENCY}]
     cbz     x1, 1f
-    stp     x2, x3, [x1, #-240]
     sub     x1, x1, #256
-    stp     x4, x5, [x1, #32]
+    str     x2, [x1, #16]
     mov     x2, sp
+    str     x2, [x1, #248]                  // the interrupted sp
+    ldr     x2, [x1, #16]
     mov     sp, x1
-    str     x2, [sp, #248]                  // the interrupted sp
+    SAVE_REST
     mrs     x2, tpidrro_el0
     mrs     x3, tpidr_el0
     stp     x2, x3, [sp, #0]
-    stp     x6, x7, [sp, #48]
-    stp     x8, x9, [sp, #64]
-    stp     x10, x11, [sp, #80]
-    stp     x12, x13, [sp, #96]
-    stp     x14, x15, [sp, #112]
-    stp     x16, x17, [sp, #128]
-    stp     x18, x19, [sp, #144]
-    stp     x20, x21, [sp, #160]
-    stp     x22, x23, [sp, #176]
-    stp     x24, x25, [sp, #192]
-    stp     x26, x27, [sp, #208]
-    stp     x28, x29, [sp, #224]
-    str     x30, [sp, #240]
     mov     x1, sp
     bl      {kernel_fault}
 1:  wfe
