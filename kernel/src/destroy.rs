@@ -8,7 +8,7 @@
 //! then passed a point at which it holds no reference; twice, because a core may still have been sending a wake-up in the
 //! first round. Release: translations are flushed, pages are scrubbed and go back.
 
-use crate::core_local::{CORES, Core, here};
+use crate::core_local::{CORES, Core};
 use crate::memory;
 use crate::object::{
     Domain, Endpoint, Entity, Frame, Header, Irq, Notification, Obj, SchedContext, Space, Vcpu, Which,
@@ -139,7 +139,6 @@ fn step(job: &mut Job) -> bool {
     match job.phase {
         Phase::Caps { domain, slot } => job.phase = scan(domain, slot).unwrap_or_else(|| ask(target, 1)),
         Phase::Quiesce { round } => {
-            core_step(here());
             let epoch = EPOCH.load(Ordering::Relaxed);
             let all = CORES
                 .iter()
@@ -181,18 +180,19 @@ fn scan(domain: u64, slot: u64) -> Option<Phase> {
     })
 }
 
-/// Starts a round of quiescence.
+/// Starts a round of quiescence. The asking core is asked too: it may never come back with another step, and by the
+/// interrupt it takes its wake stack before it answers.
 fn ask(target: Obj<Header>, round: u32) -> Phase {
     TARGET.store(target.addr(), Ordering::Release);
     EPOCH.fetch_add(1, Ordering::AcqRel);
-    for core in CORES.iter().filter(|c| c.online.load(Ordering::Acquire) && !c.is_here()) {
+    for core in CORES.iter().filter(|c| c.online.load(Ordering::Acquire)) {
         gic::wake_core(core);
     }
     Phase::Quiesce { round }
 }
 
-/// This core drops what it holds of the target, and says so. From an interrupt or the syscall itself: no other
-/// reference is held.
+/// This core drops what it holds of the target, and says so. From an interrupt: no other reference is
+/// held.
 pub fn core_step(core: &Core) {
     let epoch = EPOCH.load(Ordering::Acquire);
     if core.seen.load(Ordering::Relaxed) == epoch {
