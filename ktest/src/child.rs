@@ -8,7 +8,7 @@ use crate::image;
 use crate::rng::Rng;
 use crate::shared::{self, word};
 use abi::boot::slot;
-use abi::cap::{CAP_SLOTS, Kind, rights};
+use abi::cap::{CAP_SLOTS, Kind};
 use abi::syscall::{self as sc, Status, stop};
 use rt::sys::{self, DomainInfo, Result, create};
 
@@ -297,6 +297,5 @@ fn fuzz(calls: u64) {
         }
         word(1).set(n + 1);
     }
-    let _ = rights::ALL;
     sys::exit(1)
 }

@@ -6,6 +6,7 @@ mod args;
 mod caps;
 mod destroy;
 mod frames;
+mod hostile;
 mod ipc;
 mod irq;
 mod isolation;
@@ -44,4 +45,5 @@ pub static ALL: &[&[Test]] = &[
     vcpu::TESTS,
     vstate::TESTS,
     vhostile::TESTS,
+    hostile::TESTS,
 ];
