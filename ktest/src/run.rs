@@ -35,8 +35,6 @@ pub fn main(_: u64) -> ! {
     env::clean_up();
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for test in tests::ALL.iter().copied().flatten() {
-        if !["random_syscalls_of_two_domains_on_two_cores"].contains(&test.name) {
-            continue;
         if boot_info().cores < test.cores {
             log!("TEST {} ... SKIPPED needs {} cores", test.name, test.cores);
             skipped += 1;
