@@ -16,8 +16,16 @@ pub fn cargo(subcommand: &str) -> Command {
 
 /// Builds packages for the target; their ELF files are at [`paths::target_elf`].
 pub fn packages(names: &[&str], toolchain: &Toolchain) -> Result<()> {
+    packages_with(names, &[], toolchain)
+}
+
+/// The same with features, as `package/feature`. They stay in the files until the next build without them.
+pub fn packages_with(names: &[&str], features: &[&str], toolchain: &Toolchain) -> Result<()> {
     let mut command = cargo("build");
     command.arg("--release");
+    features.iter().for_each(|feature| {
+        command.args(["--features", feature]);
+    });
     names.iter().for_each(|name| {
         command.args(["-p", name]);
     });

@@ -66,6 +66,11 @@ pub fn boot_image(root: &str, system: Option<(&System, Payload)>, toolchain: &To
         packages.push("vmm");
     }
     compile::packages(&packages, toolchain)?;
+    assemble(root, system)
+}
+
+/// As [`boot_image`], from what was built last.
+pub fn assemble(root: &str, system: Option<(&System, Payload)>) -> Result<Vec<u8>> {
     let domain = |package: &str| -> Result<Vec<u8>> {
         elf::domain_image(&read(&crate::paths::target_elf(package))?)
             .wrap_err_with(|| format!("`{package}` cannot be made a domain"))

@@ -4,6 +4,7 @@ use super::lines::Lines;
 use super::{Cases, Context};
 use crate::command::run::Scratch;
 use crate::config::{Profile, System};
+use crate::image::compile;
 use crate::machine::{self, Machine};
 use crate::session::{Event, Session, within};
 use crate::{crash, image};
@@ -31,6 +32,27 @@ pub fn run(context: &Context, profile: &str, cases: &mut Cases) -> Result<()> {
     };
     cases.case("runs to its end", result);
     Ok(())
+}
+
+/// A kernel that faults leaves a record that can be read, and the machine does not go on.
+pub fn crash_record(context: &Context, cases: &mut Cases) -> Result<()> {
+    compile::packages_with(&["kernel", "root"], &["kernel/crash-test"], &context.toolchain)?;
+    let scratch = Scratch::new()?;
+    let path = scratch.write("crash.img", &image::assemble("root", None)?)?;
+    let machine = Machine::new(Profile::load("max")?, &System::empty(2))?;
+    let mut session = Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))?;
+    // `follow` ends early at a record; here the machine's own end is wanted, too.
+    let status = session.wait_end(within(LIMIT))?;
+    let report = crash::find_report(&session.log).unwrap_or_else(|| session.tail(20));
+    let wanted =
+        ["crash of the kernel on core 0: sync", "far   0x400000000000", "kernel::", "Translation fault, level 0"];
+    let missing: Vec<_> = wanted.iter().filter(|text| !report.contains(**text)).collect();
+    cases.case(
+        "is read in words",
+        if missing.is_empty() { Ok(()) } else { Err(format!("no {missing:?} in\n{report}")) },
+    );
+    cases.case("turns the machine off", if status.success() { Ok(()) } else { Err(format!("{status}")) });
+    compile::packages(&["kernel"], &context.toolchain)
 }
 
 /// Reads the console to QEMU's end, or to a crash.

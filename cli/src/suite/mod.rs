@@ -106,6 +106,7 @@ fn steps() -> Vec<Step> {
         let step = Step::new(format!("kernel-{profile}"), move |context, cases| kernel::run(context, profile, cases));
         steps.push(if profile == "cortex-a53" { step.long() } else { step });
     }
+    steps.push(Step::new("crash-record", kernel::crash_record));
     steps.extend(guest::steps());
     steps.push(Step::new("loader-u-boot", loader::run));
     for profile in ["max", "cortex-a72"] {
