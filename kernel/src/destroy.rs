@@ -1,12 +1,14 @@
 //! DESTROY, in steps: one destruction at a time, and whoever asks for one helps with the one that is under way.
 //!
 //! ```text
-//! Mark ──▶ Caps ──▶ Quiesce(1) ──▶ Quiesce(2) ──▶ Release ──▶ done
+//! Mark ──▶ Caps ──▶ Quiesce(1) ──▶ Quiesce(2) ──▶ Quiesce(3) ──▶ Release ──▶ done
 //! ```
 //! Mark: all objects that go are dead, so that no new reference is made. Caps: every table is scanned, capabilities to
-//! the dead are removed. Quiesce: each core is asked to drop what it holds of the dead (queues, loaded state), and has
-//! then passed a point at which it holds no reference; twice, because a core may still have been sending a wake-up in the
-//! first round. Release: translations are flushed, pages are scrubbed and go back.
+//! the dead are removed. Quiesce: each core is asked to take its wake stack and to drop what it holds of the dead (queues,
+//! loaded state), and has then passed a point at which it holds no reference. In round 1 the last holder lets go (a
+//! notification of its waiter); another core may have looked there just before, and sends its wake-up while it is not yet
+//! asked in round 2; that is taken off the stack in round 3 at the latest. Release: translations are flushed, pages are
+//! scrubbed and go back.
 
 use crate::core_local::{CORES, Core};
 use crate::memory;
@@ -20,6 +22,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use kcore::cap::CapWord;
 use kcore::lock::TicketLock;
 
+/// Rounds of quiescence.
+const ROUNDS: u32 = 3;
 /// Slots scanned in a step.
 const SCAN_STEP: u64 = 128;
 
@@ -145,8 +149,8 @@ fn step(job: &mut Job) -> bool {
                 .filter(|c| c.online.load(Ordering::Acquire))
                 .all(|c| c.seen.load(Ordering::Acquire) >= epoch);
             if all {
-                job.phase = if round == 1 { ask(target, 2) } else { Phase::Release { cursor: 0 } };
-                if round == 2 {
+                job.phase = if round < ROUNDS { ask(target, round + 1) } else { Phase::Release { cursor: 0 } };
+                if round == ROUNDS {
                     TARGET.store(0, Ordering::Release);
                 }
             }
@@ -219,12 +223,24 @@ fn drop_here(core: &Core, h: Obj<Header>) {
             }
         }
         Kind::Notification => notify::close(core, Obj::at(h.addr())),
+        Kind::SchedContext => {
+            let sc = Obj::<SchedContext>::at(h.addr());
+            if sc.core.get() == core.index.get()
+                && let Some(e) = Entity::opt(sc.bound.load(Ordering::Acquire))
+            {
+                unbind(core, e);
+            }
+        }
         _ => {}
     }
 }
 
-fn drop_entity(core: &Core, e: Entity) {
+/// Stops an entity, which may live on, and takes its scheduling context from it.
+fn unbind(core: &Core, e: Entity) {
     sched::halt(core, e);
+    if let Which::Thread(t) = e.which() {
+        t.running_on.set(None);
+    }
     if let Some(sc) = e.sched.take() {
         if core.slice_of.get() == Some(sc) {
             sched::end_slice(core);
@@ -232,7 +248,15 @@ fn drop_entity(core: &Core, e: Entity) {
         sc.runs.set(None);
         sc.bound.store(0, Ordering::Release);
     }
+}
+
+fn drop_entity(core: &Core, e: Entity) {
+    unbind(core, e);
     if let Which::Vcpu(v) = e.which() {
+        // A new vCPU may get the same address: what this one left in the TLB is not its own.
+        if let Some(space) = v.space.get() {
+            space.last_vcpu[core.index.get() % abi::MAX_CORES].set(0);
+        }
         if core.loaded.get() == Some(v) {
             switch::discard_loaded(core);
         }
