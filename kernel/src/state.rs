@@ -2,19 +2,20 @@
 
 use crate::arch::el1;
 use crate::arch::fp::Regs;
-use crate::arch::sysreg::{read_lr, write_lr};
+use crate::arch::sysreg::{read_lr, vttbr_el2, write_lr};
 use crate::config;
 use crate::core_local::Core;
 use crate::gic;
 use crate::object::{Obj, Vcpu};
-use crate::switch::{lr_count, save_loaded};
+use crate::switch::{flush_guest, lr_count, save_loaded};
 use abi::syscall::Status;
 use abi::vcpu::{STATE_VERSION, VcpuState, sys};
 use kcore::spsr::guest_lr;
 
-const LR_STATE: u64 = 3 << 62;
-const LR_GROUP_PRIORITY_VINTID: u64 = 1 << 60 | 0xff << 48 | 0xffff_ffff;
+const LR_ACTIVE_PENDING: u64 = 3 << 62;
+const LR_PENDING: u64 = 1 << 62;
 const LR_HW: u64 = 1 << 61;
+const LR_PINTID: u64 = 0x1fff << 32;
 
 /// Kernel → page. The vCPU is loaded: its handler calls.
 pub fn save(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
@@ -58,6 +59,9 @@ pub fn load(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
         v.fp.load();
     }
     el1::load(&words, config::features());
+    // Other tables and ASIDs than before.
+    flush_guest(v);
+    vttbr_el2::write(v.domain_vttbr.get());
     gic::set_ppi_active(gic::PPI_VTIMER, words[sys::TIMER_ACTIVE] != 0);
     load_lrs(v);
     Ok(())
@@ -66,9 +70,12 @@ pub fn load(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
 fn load_lrs(v: Obj<Vcpu>) {
     let page = v.shared();
     let timer = page.timer() as u32 & 0x3ff;
-    let first = page.lr(0);
-    let kept = first & (LR_STATE | LR_GROUP_PRIORITY_VINTID) | LR_HW | u64::from(gic::PPI_VTIMER) << 32;
-    write_lr(0, if first & LR_STATE == 0 { 0 } else { kept });
+    // The timer's own: HW=1, where active and pending at once is not allowed (IHI 0069H 12.4.6).
+    let mut first = guest_lr(page.lr(0), u32::MAX) & !LR_PINTID;
+    if first & LR_ACTIVE_PENDING == LR_ACTIVE_PENDING {
+        first &= !LR_PENDING;
+    }
+    write_lr(0, if first == 0 { 0 } else { first | LR_HW | u64::from(gic::PPI_VTIMER) << 32 });
     (1..lr_count()).for_each(|n| write_lr(n, guest_lr(page.lr(n), timer)));
     page.set_dirty(0);
 }

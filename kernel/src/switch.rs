@@ -16,6 +16,8 @@ use core::sync::atomic::Ordering;
 use kcore::spsr::{domain_spsr, guest_dirty, guest_ich_hcr, guest_lr, guest_spsr};
 
 const ICH_HCR_EN: u64 = 1;
+/// EL0PCTEN, EL0VCTEN: EL0 reads the counters, and nothing else of the timers.
+const CNTKCTL_COUNTERS: u64 = 3;
 const LR_PENDING: u64 = 1 << 62;
 const LR_HW: u64 = 1 << 61;
 
@@ -96,7 +98,21 @@ pub fn enter(core: &Core, e: Entity) {
     }
 }
 
+/// EL0 reaches the TPIDRs and, if the loaded guest has set CNTKCTL_EL1.EL0VTEN, the virtual timer: they hold a guest's
+/// only while its own VMM runs.
+fn hide_guest(core: &Core, t: Obj<Thread>) {
+    if core.loaded.get().is_some_and(|v| v.common.domain.get() != t.common.domain.get()) {
+        unload_vcpu(core);
+    }
+    if core.loaded.get().is_none() {
+        tpidr_el0::write(0);
+        tpidrro_el0::write(0);
+        cntkctl_el1::write(CNTKCTL_COUNTERS);
+    }
+}
+
 fn enter_thread(core: &Core, t: Obj<Thread>) {
+    hide_guest(core, t);
     let vttbr = t.common.domain.get().and_then(|d| d.space.get()).map_or(0, |s| s.vttbr.get());
     domain_regime(vttbr);
     cntvoff_el2::write(0);
@@ -106,7 +122,6 @@ fn enter_thread(core: &Core, t: Obj<Thread>) {
 
 fn enter_el0(core: &Core, frame: FrameRef, mode: Mode) {
     elr_el2::write(frame.elr());
-
     spsr_el2::write(domain_spsr(frame.spsr()));
     sp_el0::write(frame.sp());
     core.frame.set(frame.0);
@@ -201,7 +216,8 @@ fn install_lrs(page: PageRef, dirty: u64) {
 /// The virtual timer fired: puts it into list register 0 with the VMM's attributes, or holds it until the VMM enables it.
 pub fn inject_timer(v: Obj<Vcpu>) {
     let word = v.shared().timer();
-    let enabled = word & (1 << 31) != 0;
+    // Special INTIDs are UNPREDICTABLE in a list register.
+    let enabled = word & (1 << 31) != 0 && word & 0x3ff < u64::from(gic::SPECIAL);
     v.timer_held.set(!enabled);
     if enabled {
         let group = (word >> 30) & 1;
@@ -228,12 +244,17 @@ pub fn load_vcpu(core: &Core, v: Obj<Vcpu>) {
     if let Some(space) = v.space.get() {
         let last = &space.last_vcpu[core.index.get() % abi::MAX_CORES];
         if last.replace(v.addr()) != v.addr() {
-            vttbr_el2::write(v.guest_vttbr.get());
-            isb();
-            tlbi_local_vmid();
+            flush_guest(v);
         }
     }
     core.loaded.set(Some(v));
+}
+
+/// Drops what this core has cached of the guest's translations. Leaves the guest's VTTBR_EL2.
+pub fn flush_guest(v: Obj<Vcpu>) {
+    vttbr_el2::write(v.guest_vttbr.get());
+    isb();
+    tlbi_local_vmid();
 }
 
 /// Saves the loaded vCPU's state to its object.
