@@ -20,6 +20,8 @@ mod hostile;
 #[cfg(target_os = "none")]
 mod image;
 #[cfg(target_os = "none")]
+mod model;
+#[cfg(target_os = "none")]
 mod outcome;
 #[cfg(target_os = "none")]
 mod rng;

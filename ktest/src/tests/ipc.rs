@@ -283,7 +283,7 @@ fn dead_first_caller_of_a_chain_leaves_the_servers_alive() -> Outcome {
         sys::destroy(slots(2).0)?;
         sys::destroy(slots(2).1)?;
 
-        if last as usize == slow_server as usize {
+        if core::ptr::fn_addr_eq(last, slow_server as thread::Main) {
             sys::signal(BADGED, 1)?;
             check!(wait_until(5000, || word(8).get() == 100), "the last server does not reply");
             settle(0)?;

@@ -11,6 +11,7 @@ mod ipc;
 mod irq;
 mod isolation;
 mod notify;
+mod oracle;
 mod quota;
 mod threads;
 mod vcpu;
@@ -46,4 +47,5 @@ pub static ALL: &[&[Test]] = &[
     vstate::TESTS,
     vhostile::TESTS,
     hostile::TESTS,
+    oracle::TESTS,
 ];
