@@ -23,28 +23,28 @@ fn emptied(cpu: Cpu) -> (u64, u64) {
 /// the list registers anew.
 pub fn refresh<T>(cpu: Cpu, work: impl FnOnce(&mut Redist, &mut Dist) -> (T, CpuMask)) -> T {
     let (elrsr, eisr) = emptied(cpu);
-    let mut redist = cpu.own.redist.lock();
-    let mut dist = cpu.vm().dist.lock();
-    let mut others = redist.sync(&mut dist, elrsr, eisr);
-    let (result, touched) = work(&mut redist, &mut dist);
-    others |= touched;
-    drop(dist);
-    others |= flush(cpu, redist);
-    notify(cpu, others);
-    result
+    fold_and_fill(cpu, |redist, dist| redist.sync(dist, elrsr, eisr), work)
 }
 
 /// As [`refresh`], with exact list registers at the beginning: pending and active bits are read or written.
 pub fn refresh_exact<T>(cpu: Cpu, work: impl FnOnce(&mut Redist, &mut Dist) -> (T, CpuMask)) -> T {
     let lrs = cpu.page().exact_lrs(cpu.slot());
+    let dirty = cpu.page().dirty();
+    fold_and_fill(cpu, |redist, dist| redist.sync_full(dist, &lrs, dirty), work)
+}
+
+fn fold_and_fill<T>(
+    cpu: Cpu,
+    fold: impl FnOnce(&mut Redist, &mut Dist) -> CpuMask,
+    work: impl FnOnce(&mut Redist, &mut Dist) -> (T, CpuMask),
+) -> T {
     let mut redist = cpu.own.redist.lock();
     let mut dist = cpu.vm().dist.lock();
-    let mut others = redist.sync_full(&mut dist, &lrs, cpu.page().dirty());
+    let folded = fold(&mut redist, &mut dist);
     let (result, touched) = work(&mut redist, &mut dist);
-    others |= touched;
     drop(dist);
-    others |= flush(cpu, redist);
-    notify(cpu, others);
+    let flushed = flush(cpu, redist);
+    notify(cpu, folded | touched | flushed);
     result
 }
 
