@@ -40,14 +40,14 @@ impl Extractor {
         self.held.extend_from_slice(piece);
         if !self.inside {
             let Some(at) = find(&self.held, &self.begin) else {
-                self.keep(self.begin.len());
+                self.keep(&self.begin.clone());
                 return (Vec::new(), None);
             };
             self.held.drain(..at + self.begin.len());
             self.inside = true;
         }
         let Some(at) = find(&self.held, &self.end) else {
-            return (self.keep(self.end.len()), None);
+            return (self.keep(&self.end.clone()), None);
         };
         let status = exit_status(self.held.get(at + self.end.len()..).unwrap_or_default());
         if status.is_some() {
@@ -57,9 +57,11 @@ impl Extractor {
         (self.held.drain(..at).collect(), None)
     }
 
-    /// Keeps as many bytes as the start of a marker may have; gives the others.
-    fn keep(&mut self, marker: usize) -> Vec<u8> {
-        let out = self.held.len().saturating_sub(marker - 1);
+    /// Keeps what may be the start of a marker; gives the rest.
+    fn keep(&mut self, marker: &[u8]) -> Vec<u8> {
+        let longest = marker.len().min(self.held.len());
+        let kept = (1..=longest).rev().find(|count| marker.get(..*count).is_some_and(|head| self.held.ends_with(head)));
+        let out = self.held.len() - kept.unwrap_or(0);
         self.held.drain(..out).collect()
     }
 }
@@ -146,6 +148,15 @@ mod tests {
         let got = feed_all(&pieces.iter().map(String::as_str).collect::<Vec<_>>());
 
         assert_eq!(got, ("a[[sosia b\n".into(), Some(0)));
+    }
+
+    #[test]
+    fn output_is_not_held_back() {
+        let mut extractor = Extractor::new("7");
+
+        assert_eq!(extractor.feed(b"[[sosia 7 begin]]hello\n").0, b"hello\n");
+        assert_eq!(extractor.feed(b"x[[so").0, b"x");
+        assert_eq!(extractor.feed(b"fa").0, b"[[sofa");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod kernel;
 mod lecture;
 mod lines;
 mod loader;
+mod user;
 
 use crate::args::TestArgs;
 use crate::prepare::qemu::Qemu;
@@ -108,6 +109,8 @@ fn steps() -> Vec<Step> {
     }
     steps.push(Step::new("crash-record", kernel::crash_record));
     steps.extend(guest::steps());
+    steps.push(Step::new("exec", user::exec));
+    steps.push(Step::new("terminal", user::terminal));
     steps.push(Step::new("loader-u-boot", loader::run));
     for profile in ["max", "cortex-a72"] {
         steps.push(Step::new(format!("equiv-{profile}"), move |context, cases| equiv::run(context, profile, cases)));
