@@ -297,7 +297,8 @@ fn vcpu_timer_exits() -> Outcome {
     for action in [RESUME_RUN, RESUME_PARK, RESUME_WAIT] {
         for ms in [0, 1, 5] {
             let deadline = after_ms(ms);
-            (word(1).set(deadline), word(2).set(action));
+            word(1).set(deadline);
+            word(2).set(action);
 
             let exit = v.step()?;
 
@@ -307,7 +308,8 @@ fn vcpu_timer_exits() -> Outcome {
         }
     }
     // Disarmed: nothing comes.
-    (word(1).set(u64::MAX), word(2).set(RESUME_PARK));
+    word(1).set(u64::MAX);
+    word(2).set(RESUME_PARK);
     sys::vcpu_kick(v.slot())?;
     sleep_ms(5);
     check_eq!(status(sys::wait(DONE, 0)), Status::Timeout, "exit without a timer");
