@@ -132,6 +132,7 @@ fn interrupt(caller: Obj<Domain>, [machine, intid, target, how]: [u64; 4]) -> Re
     i.intid.set(intid as u32);
     i.target.store(target.addr(), Ordering::Relaxed);
     i.bits.set(1 << bit);
+    irq::LIMIT.fetch_max(intid as usize + 1, Ordering::Relaxed);
     bound.store(i.addr(), Ordering::Release);
     gic::enable_spi(intid as u32, edge, core_local::here().index.get());
     Ok(i.addr())

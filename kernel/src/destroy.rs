@@ -1,20 +1,18 @@
 //! DESTROY, in steps: one destruction at a time, and whoever asks for one helps with the one that is under way.
 //!
 //! ```text
-//! Mark ──▶ Caps ──▶ Quiesce(1) ──▶ Quiesce(2) ──▶ Quiesce(3) ──▶ Release ──▶ done
+//! Mark ──▶ Caps ──▶ Irqs ──▶ Quiesce(1) ──▶ Quiesce(2) ──▶ Quiesce(3) ──▶ Release ──▶ done
 //! ```
 //! Mark: all objects that go are dead, so that no new reference is made. Caps: every table is scanned, capabilities to
-//! the dead are removed. Quiesce: each core is asked to take its wake stack and to drop what it holds of the dead (queues,
-//! loaded state), and has then passed a point at which it holds no reference. In round 1 the last holder lets go (a
-//! notification of its waiter); another core may have looked there just before, and sends its wake-up while it is not yet
-//! asked in round 2; that is taken off the stack in round 3 at the latest. Release: translations are flushed, pages are
-//! scrubbed and go back.
+//! the dead are removed. Irqs: interrupts of the dead are turned off, others forget dead notifications. Quiesce: each core
+//! is asked to take its wake stack and to drop what it holds of the dead (queues, loaded state), and has then passed a
+//! point at which it holds no reference. In round 1 the last holder lets go (a notification of its waiter); another core
+//! may have looked there just before, and sends its wake-up while it is not yet asked in round 2; that is taken off the
+//! stack in round 3 at the latest. Release: translations are flushed, pages are scrubbed and go back.
 
 use crate::core_local::{CORES, Core};
 use crate::memory;
-use crate::object::{
-    Domain, Endpoint, Entity, Frame, Header, Irq, Notification, Obj, SchedContext, Space, Vcpu, Which,
-};
+use crate::object::{Domain, Endpoint, Entity, Header, Irq, Obj, SchedContext, Space, Vcpu, Which};
 use crate::{caps, domain, gic, ipc, irq, notify, sched, space, switch};
 use abi::cap::{CAP_SLOTS, Kind};
 use abi::syscall::Status;
@@ -26,10 +24,14 @@ use kcore::lock::TicketLock;
 const ROUNDS: u32 = 3;
 /// Slots scanned in a step.
 const SCAN_STEP: u64 = 128;
+/// Objects marked, or interrupts looked at, in a step.
+const MARK_STEP: usize = 128;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    Mark { next: u64 },
     Caps { domain: u64, slot: u64 },
+    Irqs { next: usize },
     Quiesce { round: u32 },
     Release { cursor: u64 },
 }
@@ -65,10 +67,12 @@ pub fn destroy(caller: Obj<Domain>, index: u64) -> Result<(), Status> {
     let target = Obj::<Header>::at(cap.addr());
     allowed(cap.kind(), target)?;
     let first = if cap.kind() == Kind::Domain { innermost(caller, Obj::at(target.addr()))? } else { target };
-    mark(first);
+    first.dead.store(true, Ordering::Release);
     job.target = first.addr();
     job.caller = if first == target { (caller.addr(), index) } else { (0, 0) };
-    job.phase = Phase::Caps { domain: domain::ALL.load(Ordering::Relaxed), slot: 0 };
+    // A dead domain makes no more objects: the list stays as it is.
+    let of_domain = kind_of(first) == Kind::Domain;
+    job.phase = mark(if of_domain { Obj::<Domain>::at(first.addr()).objects.get() } else { 0 });
     Err(Status::Again)
 }
 
@@ -104,44 +108,50 @@ fn members(target: Obj<Header>) -> impl Iterator<Item = Obj<Header>> {
     core::iter::once(target).chain(inner.into_iter().flatten())
 }
 
-fn mark(target: Obj<Header>) {
-    for h in members(target) {
+/// Marks some objects, from `next` on.
+fn mark(mut next: u64) -> Phase {
+    for _ in 0..MARK_STEP {
+        let Some(h) = Obj::<Header>::opt(next) else {
+            return Phase::Caps { domain: domain::ALL.load(Ordering::Relaxed), slot: 0 };
+        };
         h.dead.store(true, Ordering::Release);
-        match kind_of(h) {
-            Kind::Notification => forget_notification(Obj::at(h.addr())),
-            Kind::Irq => {
-                let i = Obj::<Irq>::at(h.addr());
-                gic::disable_spi(i.intid.get());
-                if let Some(bound) = irq::BOUND.get(i.intid.get() as usize) {
-                    bound.store(0, Ordering::Release);
-                }
-            }
-            _ => {}
-        }
+        next = h.next.get();
     }
+    Phase::Mark { next }
 }
 
 fn kind_of(h: Obj<Header>) -> Kind {
     Kind::from_u64(u64::from(h.kind.get())).unwrap_or(Kind::Null)
 }
 
-/// Whoever would signal a dying notification forgets it.
-fn forget_notification(n: Obj<Notification>) {
-    for d in domain::all().filter(|d| d.watch.get() == Some(n)) {
-        d.watch.set(None);
+fn is_dead(object: u64) -> bool {
+    Obj::<Header>::opt(object).is_some_and(|h| h.dead.load(Ordering::Relaxed))
+}
+
+/// Turns off some interrupts of dead objects, and lets others forget dead notifications; `None` when all are done.
+fn scan_irqs(next: usize) -> Option<Phase> {
+    if next >= irq::LIMIT.load(Ordering::Relaxed) {
+        return None;
     }
-    for bound in &irq::BOUND {
-        if let Some(i) = Obj::<Irq>::opt(bound.load(Ordering::Relaxed)) {
-            let _ = i.target.compare_exchange(n.addr(), 0, Ordering::AcqRel, Ordering::Relaxed);
+    for bound in irq::BOUND.iter().skip(next).take(MARK_STEP) {
+        let Some(i) = Obj::<Irq>::opt(bound.load(Ordering::Relaxed)) else { continue };
+        if is_dead(i.addr()) {
+            gic::disable_spi(i.intid.get());
+            bound.store(0, Ordering::Release);
+        } else if is_dead(i.target.load(Ordering::Relaxed)) {
+            i.target.store(0, Ordering::Release);
         }
     }
+    Some(Phase::Irqs { next: next + MARK_STEP })
 }
 
 /// Advances the job; `true` when it is done.
 fn step(job: &mut Job) -> bool {
     let target = Obj::<Header>::at(job.target);
     match job.phase {
-        Phase::Caps { domain, slot } => job.phase = scan(domain, slot).unwrap_or_else(|| ask(target, 1)),
+        Phase::Mark { next } => job.phase = mark(next),
+        Phase::Caps { domain, slot } => job.phase = scan(domain, slot).unwrap_or(Phase::Irqs { next: 0 }),
+        Phase::Irqs { next } => job.phase = scan_irqs(next).unwrap_or_else(|| ask(target, 1)),
         Phase::Quiesce { round } => {
             let epoch = EPOCH.load(Ordering::Relaxed);
             let all = CORES
@@ -168,11 +178,13 @@ fn step(job: &mut Job) -> bool {
 /// Removes capabilities to the dead from some slots; `None` when all tables are done.
 fn scan(domain: u64, slot: u64) -> Option<Phase> {
     let d = Obj::<Domain>::opt(domain)?;
+    if d.watch.get().is_some_and(|n| is_dead(n.addr())) {
+        d.watch.set(None);
+    }
     for index in slot..(slot + SCAN_STEP).min(CAP_SLOTS) {
         let Some(entry) = caps::slot(d, index) else { continue };
         let cap = CapWord(entry.load(Ordering::Relaxed));
-        let object = !cap.is_null() && cap.kind() != Kind::Machine;
-        if object && Obj::<Header>::at(cap.addr()).dead.load(Ordering::Relaxed) {
+        if cap.kind() != Kind::Machine && is_dead(cap.addr()) {
             entry.store(0, Ordering::Release);
         }
     }
@@ -327,9 +339,6 @@ fn release_domain(d: Obj<Domain>) -> bool {
         && !release_pooled_space(s)
     {
         return false;
-    }
-    for f in domain::all().flat_map(domain::objects).filter(|h| kind_of(*h) == Kind::Frame) {
-        memory::undo_donations(Obj::<Frame>::at(f.addr()), d);
     }
     if !memory::return_donations(d) {
         return false;

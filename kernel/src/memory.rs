@@ -149,7 +149,7 @@ pub fn split(domain: Obj<Domain>, slot: u64, keep: u64, rest_slot: u64) -> Resul
     Ok(())
 }
 
-/// One step of DONATE: pages are scrubbed, then given to the pool all at once.
+/// One step of DONATE: pages are scrubbed and given to the pool.
 pub fn donate(domain: Obj<Domain>, slot: u64, donee: Obj<Domain>) -> Result<(), Status> {
     let f = owned(domain, slot)?;
     match f.state.get() {
@@ -158,18 +158,19 @@ pub fn donate(domain: Obj<Domain>, slot: u64, donee: Obj<Domain>) -> Result<(), 
             f.state.set(frame::DONATING);
             f.progress.set(0);
             f.donee.set(Some(donee));
+            f.next_donated.set(donee.donations.get());
+            donee.donations.set(f.addr());
         }
         frame::DONATING if f.donee.get() == Some(donee) => {}
         _ => return Err(Status::BadState),
     }
+    let from = f.progress.get();
     scrub_step(f);
+    fill_pool(donee, f.base.get() + from * PAGE_SIZE, f.progress.get() - from);
     if f.progress.get() < f.pages.get() {
         return Err(Status::Again);
     }
     f.state.set(frame::DONATED);
-    f.next_donated.set(donee.donations.get());
-    donee.donations.set(f.addr());
-    fill_pool(donee, f.base.get(), f.pages.get());
     Ok(())
 }
 
@@ -190,13 +191,12 @@ fn scrub_step(f: Obj<Frame>) {
     f.progress.set(to);
 }
 
-/// One step of giving a dead domain's memory back to the donors; `true` when all is back.
+/// One step of giving a dead domain's memory back to the donors, what of it has come; `true` when all is back.
 pub fn return_donations(domain: Obj<Domain>) -> bool {
     let Some(f) = Obj::<Frame>::opt(domain.donations.get()) else { return true };
-    if f.state.get() == frame::DONATED {
+    if f.state.get() != frame::RETURNING {
         f.state.set(frame::RETURNING);
-        f.progress.set(0);
-        stats::POOL_PAGES.fetch_sub(f.pages.get(), Ordering::Relaxed);
+        stats::POOL_PAGES.fetch_sub(f.progress.take(), Ordering::Relaxed);
     }
     scrub_step(f);
     if f.progress.get() == f.pages.get() {
@@ -205,14 +205,6 @@ pub fn return_donations(domain: Obj<Domain>) -> bool {
         f.state.set(frame::MAPPABLE);
     }
     false
-}
-
-/// An interrupted donation to a dead domain is undone.
-pub fn undo_donations(f: Obj<Frame>, dead: Obj<Domain>) {
-    if f.state.get() == frame::DONATING && f.donee.get() == Some(dead) {
-        f.donee.set(None);
-        f.state.set(frame::MAPPABLE);
-    }
 }
 
 /// Arguments of MAP.
