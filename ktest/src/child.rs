@@ -41,7 +41,7 @@ pub enum Role {
     Nest,
     /// `parameter` random syscalls, seeded by word 0; counts in word 1.
     Fuzz,
-    /// Loads the word at the address in word 1, to word 2, then counts in word 0.
+    /// Loads the word at the address in word 1, to word 2, again and again; counts in word 0.
     Load,
     /// Stores to the address in word 1, then counts in word 0.
     Store,
@@ -228,9 +228,11 @@ fn nest(depth: u64) {
 
 fn load(_: u64) {
     // SAFETY: the test wants the fault, or has mapped the word.
-    let value = unsafe { (word(1).get() as *const u64).read_volatile() };
-    word(2).set(value);
-    came_back();
+    let load = || unsafe { (word(1).get() as *const u64).read_volatile() };
+    loop {
+        word(2).set(load());
+        count(0);
+    }
 }
 
 fn store(_: u64) {

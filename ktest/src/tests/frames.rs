@@ -242,22 +242,25 @@ fn revoke_removes_every_attachment() -> Outcome {
 fn revoked_memory_faults_where_it_was_mapped() -> Outcome {
     const AT: u64 = 0x7c_a000_0000;
     let last = crate::image::boot_info().cores - 1;
-    let child = Child::make(0, last, 5)?;
-    sys::map(frame::PAGE[0], child.domain, AT, 0, 1, RW)?;
-    // The child loads the word again and again through its TLB, on another core if there is one.
-    word(1).set(AT);
-    child.start(Role::Load, 0)?;
-    check!(wait_until(5000, || word(0).get() > 0), "the child does not run");
-    child.destroy()?;
-    let child = Child::make(0, last, 5)?;
-    word(0).set(0);
+    for unmap in [false, true] {
+        word(0).set(0);
+        word(1).set(AT);
+        let child = Child::make(0, last, 5)?;
+        sys::map(frame::PAGE[0], child.domain, AT, 0, 1, RW)?;
+        // The child loads the word again and again through its TLB, on another core if there is one.
+        child.start(Role::Load, 0)?;
+        check!(wait_until(5000, || word(0).get() > 1000), "the child does not run");
 
-    sys::map(frame::PAGE[0], child.domain, AT, 0, 1, RW)?;
-    sys::revoke(frame::PAGE[0])?;
-    child.start(Role::Load, 0)?;
+        if unmap {
+            sys::unmap(frame::PAGE[0], child.domain, AT)?;
+        } else {
+            sys::revoke(frame::PAGE[0])?;
+        }
 
-    let info = child.stopped(5000)?;
-    check_eq!((info.esr >> 26, info.far), (0x24, AT), "class and FAR");
+        let info = child.stopped(5000)?;
+        check_eq!((info.esr >> 26, info.far), (0x24, AT), "class and FAR");
+        child.destroy()?;
+    }
     Ok(())
 }
 
