@@ -112,9 +112,7 @@ fn steps() -> Vec<Step> {
     steps.push(Step::new("exec", user::exec));
     steps.push(Step::new("terminal", user::terminal));
     steps.push(Step::new("loader-u-boot", loader::run));
-    for profile in ["max", "cortex-a72"] {
-        steps.push(Step::new(format!("equiv-{profile}"), move |context, cases| equiv::run(context, profile, cases)));
-    }
+    steps.push(Step::new("equiv", equiv::run));
     steps.push(Step::new("lecture", lecture::run));
     steps.push(Step::new("bench", crate::command::bench::check));
     steps
