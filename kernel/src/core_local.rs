@@ -3,8 +3,9 @@
 
 use crate::arch::{self, sysreg};
 use crate::config::{HCR_DOMAIN, HCR_GUEST, SCTLR_DOMAIN};
+use crate::exclusive::Exclusive;
 use crate::object::{Entity, Obj, SchedContext, Vcpu};
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kcore::mpsc::WakeStack;
 use kcore::queue::RunQueue;
@@ -55,9 +56,9 @@ pub struct Core {
     /// The vCPU whose FP/SIMD state is in the registers.
     pub fp_owner: Cell<Option<Obj<Vcpu>>>,
     /// Scheduling contexts that are ready, the running one included.
-    pub ready: RefCell<RunQueue>,
+    pub ready: Exclusive<RunQueue>,
     /// Entities that wait for a deadline.
-    pub timers: RefCell<TimerQueue>,
+    pub timers: Exclusive<TimerQueue>,
     /// End of the running time slice, CNTPCT ticks; `u64::MAX`: none is counted.
     pub slice_end: Cell<u64>,
     /// Whose slice it is.
@@ -95,8 +96,8 @@ impl Core {
             current: Cell::new(None),
             loaded: Cell::new(None),
             fp_owner: Cell::new(None),
-            ready: RefCell::new(RunQueue::new()),
-            timers: RefCell::new(TimerQueue::new()),
+            ready: Exclusive::new(RunQueue::new()),
+            timers: Exclusive::new(TimerQueue::new()),
             slice_end: Cell::new(u64::MAX),
             slice_of: Cell::new(None),
             guest_hcr: Cell::new(HCR_GUEST),

@@ -17,6 +17,7 @@ mod crash;
 mod create;
 mod destroy;
 mod domain;
+mod exclusive;
 mod frame;
 mod gic;
 mod ipc;

@@ -122,7 +122,7 @@ pub fn make_frame(domain: Obj<Domain>, base: u64, pages: u64, state: u64) -> Res
 }
 
 fn idle_frame(f: Obj<Frame>) -> Result<(), Status> {
-    let attached = f.attachments.borrow().iter().next().is_some();
+    let attached = f.attachments.with(|t| t.iter().next().is_some());
     if attached || f.pins.get() != 0 { Err(Status::BadState) } else { Ok(()) }
 }
 
@@ -232,7 +232,7 @@ pub fn map(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs) -> Result<(u64, bool),
         return Err(Status::BadArg);
     }
     let attr = attributes(a.rights, device)?;
-    if f.attachments.borrow().is_full_for(&attachment(space, a, 1)) {
+    if f.attachments.with(|t| t.is_full_for(&attachment(space, a, 1))) {
         return Err(Status::Full);
     }
     let pa = f.base.get() + a.first * PAGE_SIZE;
@@ -279,7 +279,7 @@ fn attachment(space: Obj<Space>, a: &MapArgs, pages: u64) -> Attachment {
 }
 
 fn attach(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs, pages: u64) -> Result<(), Status> {
-    let (index, fresh) = f.attachments.borrow_mut().extend_or_insert(attachment(space, a, pages))?;
+    let (index, fresh) = f.attachments.with(|t| t.extend_or_insert(attachment(space, a, pages)))?;
     if fresh {
         let mut list = space.attachments.get();
         list.push_back(&mut SpaceLinks, f.addr() | index as u64);
@@ -293,8 +293,7 @@ fn attach(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs, pages: u64) -> Result<(
 struct SpaceLinks;
 fn by_name<R>(id: u64, f: impl FnOnce(&mut Attachment) -> R) -> Option<R> {
     let frame = Obj::<Frame>::at(id & !(PAGE_SIZE - 1));
-    let mut table = frame.attachments.borrow_mut();
-    table.get_mut((id % PAGE_SIZE) as usize).map(f)
+    frame.attachments.with(|t| t.get_mut((id % PAGE_SIZE) as usize).map(f))
 }
 impl Links for SpaceLinks {
     fn next(&self, id: u64) -> u64 {
@@ -313,15 +312,13 @@ impl Links for SpaceLinks {
 
 /// One step of removing an attachment, from its end; `true` when it is gone.
 fn detach_step(f: Obj<Frame>, index: usize) -> bool {
-    let Some(a) = f.attachments.borrow().get(index).copied() else { return true };
+    let Some(a) = f.attachments.with(|t| t.get(index).copied()) else { return true };
     let space = Obj::<Space>::at(a.space);
     let mut tables = Tables(space);
     let (from, left) = (a.ipa + u64::from(a.done) * PAGE_SIZE, u64::from(a.pages - a.done));
     let progress = pt::unmap(&mut tables, space.root.get(), from, left, MAP_STEP);
     if progress.done_pages < left {
-        if let Some(a) = f.attachments.borrow_mut().get_mut(index) {
-            a.done += progress.done_pages as u32;
-        }
+        by_name(f.addr() | index as u64, |a| a.done += progress.done_pages as u32);
         return false;
     }
     {
@@ -330,19 +327,19 @@ fn detach_step(f: Obj<Frame>, index: usize) -> bool {
         space.attachments.set(list);
         stats::ATTACHMENTS.fetch_sub(1, Ordering::Relaxed);
     }
-    f.attachments.borrow_mut().remove(index);
+    f.attachments.with(|t| t.remove(index));
     true
 }
 
 /// One step of UNMAP.
 pub fn unmap(f: Obj<Frame>, space: Obj<Space>, ipa: u64) -> Result<(), Status> {
-    let index = f.attachments.borrow().find(space.addr(), ipa).ok_or(Status::NotMapped)?;
+    let index = f.attachments.with(|t| t.find(space.addr(), ipa)).ok_or(Status::NotMapped)?;
     if detach_step(f, index) { Ok(()) } else { Err(Status::Again) }
 }
 
 /// One step of REVOKE.
 pub fn revoke(f: Obj<Frame>) -> Result<(), Status> {
-    let first = f.attachments.borrow().iter().next().map(|(index, _)| index);
+    let first = f.attachments.with(|t| t.iter().next().map(|(index, _)| index));
     match first {
         None => Ok(()),
         Some(index) => {
@@ -363,7 +360,7 @@ pub fn empty_space(space: Obj<Space>) -> bool {
     let mut list = space.attachments.get();
     list.remove(&mut SpaceLinks, id);
     space.attachments.set(list);
-    f.attachments.borrow_mut().remove((id % PAGE_SIZE) as usize);
+    f.attachments.with(|t| t.remove((id % PAGE_SIZE) as usize));
     stats::ATTACHMENTS.fetch_sub(1, Ordering::Relaxed);
     false
 }

@@ -170,5 +170,5 @@ pub fn is_device(start: u64, end: u64) -> bool {
     let used = OURS_USED.load(Ordering::Relaxed);
     let apart =
         |(a, b): &(AtomicU64, AtomicU64)| end <= a.load(Ordering::Relaxed) || b.load(Ordering::Relaxed) <= start;
-    used <= OURS.len() && OURS[..used].iter().all(apart)
+    used <= OURS.len() && OURS.iter().take(used).all(apart)
 }

@@ -4,9 +4,10 @@
 //! capability was removed and every core has passed a point where it holds no reference (see `destroy`). All fields are
 //! cells or atomics: a cell is touched only by the object's core, or under the management lock, as its comment says.
 
+use crate::exclusive::Exclusive;
 use abi::cap::Kind;
 use abi::vcpu::{RegFrame, sys};
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::marker::PhantomData;
 use core::num::NonZero;
 use core::ops::Deref;
@@ -281,8 +282,6 @@ pub struct Vcpu {
     pub sctlr: Cell<u64>,
     /// Guest's SP_EL0 while the guest does not run.
     pub sp_el0: Cell<u64>,
-    /// ICH_HCR_EL2 for the guest.
-    pub ich_hcr: Cell<u64>,
     /// A kick is not delivered yet.
     pub kicked: AtomicBool,
     /// The kernel timer passed.
@@ -382,8 +381,8 @@ pub struct Frame {
     pub next_donated: Cell<u64>,
     /// vCPUs whose page is in it.
     pub pins: Cell<u32>,
-    /// Attachments.
-    pub attachments: RefCell<AttachmentTable>,
+    /// Attachments. Management lock.
+    pub attachments: Exclusive<AttachmentTable>,
 }
 
 const _: () = {

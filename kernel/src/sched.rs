@@ -83,7 +83,7 @@ fn context_of(e: Entity) -> Option<Obj<SchedContext>> {
 pub fn enqueue(core: &Core, sc: Obj<SchedContext>, e: Entity) {
     sc.runs.set(Some(e));
     if !sc.queued.replace(true) {
-        core.ready.borrow_mut().push_back(&mut ReadyLinks, sc.priority.get(), sc.addr());
+        core.ready.with(|q| q.push_back(&mut ReadyLinks, sc.priority.get(), sc.addr()));
     }
     core.resched.set(true);
 }
@@ -91,7 +91,7 @@ pub fn enqueue(core: &Core, sc: Obj<SchedContext>, e: Entity) {
 /// Takes a scheduling context off the ready queue.
 pub fn dequeue(core: &Core, sc: Obj<SchedContext>) {
     if sc.queued.replace(false) {
-        core.ready.borrow_mut().remove(&mut ReadyLinks, sc.priority.get(), sc.addr());
+        core.ready.with(|q| q.remove(&mut ReadyLinks, sc.priority.get(), sc.addr()));
     }
     core.resched.set(true);
 }
@@ -123,9 +123,10 @@ pub fn block(core: &Core, e: Entity, state: RunState) {
 pub fn rotate(core: &Core) {
     let Some(sc) = core.current.get().and_then(context_of) else { return };
     if sc.queued.get() {
-        let mut ready = core.ready.borrow_mut();
-        ready.remove(&mut ReadyLinks, sc.priority.get(), sc.addr());
-        ready.push_back(&mut ReadyLinks, sc.priority.get(), sc.addr());
+        core.ready.with(|q| {
+            q.remove(&mut ReadyLinks, sc.priority.get(), sc.addr());
+            q.push_back(&mut ReadyLinks, sc.priority.get(), sc.addr());
+        });
     }
     end_slice(core);
     core.resched.set(true);
@@ -152,7 +153,7 @@ fn count_slice(core: &Core, sc: Obj<SchedContext>) {
         interrupt_slice(core);
     }
     let counted = core.slice_end.get() != u64::MAX;
-    let wanted = core.ready.borrow().has_equal(sc.priority.get());
+    let wanted = core.ready.with(|q| q.has_equal(sc.priority.get()));
     if counted == wanted {
         return;
     }
@@ -169,21 +170,19 @@ fn count_slice(core: &Core, sc: Obj<SchedContext>) {
 
 /// Sets, moves or (with `u64::MAX`) removes the deadline of an entity of this core.
 pub fn set_deadline(core: &Core, e: Entity, deadline: u64) {
-    let mut timers = core.timers.borrow_mut();
     if e.timed.replace(false) {
-        timers.remove(&mut TimerLinks, e.addr());
+        core.timers.with(|q| q.remove(&mut TimerLinks, e.addr()));
     }
     e.deadline.set(deadline);
     if deadline != u64::MAX {
         e.timed.set(true);
-        timers.insert(&mut TimerLinks, e.addr());
+        core.timers.with(|q| q.insert(&mut TimerLinks, e.addr()));
     }
-    drop(timers);
     program_timer(core);
 }
 
 fn program_timer(core: &Core) {
-    let first = core.timers.borrow().first(&TimerLinks).map_or(u64::MAX, |(deadline, _)| deadline);
+    let first = core.timers.with(|q| q.first(&TimerLinks)).map_or(u64::MAX, |(deadline, _)| deadline);
     let next = first.min(core.slice_end.get());
     if next == u64::MAX {
         cnthp_ctl_el2::write(0);
@@ -197,7 +196,7 @@ fn program_timer(core: &Core) {
 pub fn timer_interrupt(core: &Core) {
     let now = Core::now();
     loop {
-        let expired = core.timers.borrow_mut().pop_expired(&mut TimerLinks, now);
+        let expired = core.timers.with(|q| q.pop_expired(&mut TimerLinks, now));
         let Some(e) = expired.and_then(Entity::opt) else { break };
         e.timed.set(false);
         expire(core, e, now);
@@ -324,7 +323,7 @@ pub fn halt(core: &Core, e: Entity) {
 pub fn reschedule(core: &'static Core) {
     loop {
         core.resched.set(false);
-        let highest = core.ready.borrow().highest();
+        let highest = core.ready.with(|q| q.highest());
         let Some((_, sc)) = highest.map(|(p, id)| (p, Obj::<SchedContext>::at(id))) else {
             idle(core);
             continue;
@@ -333,7 +332,7 @@ pub fn reschedule(core: &'static Core) {
             dequeue(core, sc);
             continue;
         };
-        let shared = core.ready.borrow().is_shared();
+        let shared = core.ready.with(|q| q.is_shared());
         core.guest_hcr.set(if shared { HCR_GUEST_SHARED } else { HCR_GUEST });
         if core.current.get() == Some(next) {
             stay(core, next);

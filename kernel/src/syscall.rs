@@ -291,7 +291,7 @@ impl Call {
     fn frame_info(&self, a: [u64; 6]) -> Outcome {
         let _guard = MANAGEMENT.lock();
         let f: Obj<Frame> = caps::get(self.domain, a[0], 0)?;
-        let attachments = f.attachments.borrow().iter().count() as u64;
+        let attachments = f.attachments.with(|t| t.iter().count()) as u64;
         self.results(&[f.base.get(), f.pages.get(), f.state.get(), attachments]);
         Ok(())
     }
