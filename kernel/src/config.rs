@@ -7,7 +7,8 @@ const HCR_VM: u64 = 1;
 const HCR_SWIO: u64 = 1 << 1;
 const HCR_FMO_IMO_AMO: u64 = 7 << 3;
 const HCR_DC: u64 = 1 << 12;
-const HCR_TWI: u64 = 1 << 13;
+/// WFI traps.
+pub const HCR_TWI: u64 = 1 << 13;
 const HCR_TID3: u64 = 1 << 18;
 const HCR_TSC: u64 = 1 << 19;
 const HCR_TIDCP: u64 = 1 << 20;
@@ -21,9 +22,9 @@ const HCR_TEA: u64 = 1 << 37;
 const HCR_APK_API: u64 = 3 << 40;
 
 /// HCR_EL2 while a domain runs: stage 1 off and default cacheable, all exceptions to EL2.
-pub const HCR_DOMAIN: u64 = HCR_VM | HCR_FMO_IMO_AMO | HCR_DC | HCR_TGE | HCR_RW;
-/// HCR_EL2 while a guest runs that has its core alone.
-pub const HCR_GUEST: u64 = HCR_VM
+pub const HCR_DOMAIN: u64 = HCR_VM | HCR_FMO_IMO_AMO | HCR_DC | HCR_TIDCP | HCR_TGE | HCR_RW;
+/// HCR_EL2 while a guest runs that has its core alone, on a core with all features.
+const HCR_GUEST: u64 = HCR_VM
     | HCR_SWIO
     | HCR_FMO_IMO_AMO
     | HCR_TID3
@@ -36,8 +37,6 @@ pub const HCR_GUEST: u64 = HCR_VM
     | HCR_TERR
     | HCR_TEA
     | HCR_APK_API;
-/// HCR_EL2 while a guest runs and others want the core: WFI traps.
-pub const HCR_GUEST_SHARED: u64 = HCR_GUEST | HCR_TWI;
 
 /// SCTLR_EL1 while a domain runs: RES1 bits, EOS/EIS/SPAN/nTLSMD/LSMAOE, UCI, UCT, DZE, nTWI, nTWE; little-endian.
 pub const SCTLR_DOMAIN: u64 = 0x30d0_0980 | 1 << 26 | 1 << 18 | 1 << 16 | 1 << 15 | 1 << 14;
@@ -70,6 +69,14 @@ pub fn features() -> Features {
         aarch32: field(pfr0, 4) == 2,
         ras: field(pfr0, 28) != 0,
     }
+}
+
+/// HCR_EL2 while a guest runs that has this core alone: without the bits that are RES0 here.
+pub fn hcr_guest() -> u64 {
+    let f = features();
+    let lor = field(id_aa64mmfr1_el1::read(), 16) != 0;
+    let absent = |has: bool, bits: u64| if has { 0 } else { bits };
+    HCR_GUEST & !(absent(f.pauth, HCR_APK_API) | absent(f.ras, HCR_TERR | HCR_TEA) | absent(lor, HCR_TLOR))
 }
 
 /// Sets the EL2 registers that stay as they are while the kernel runs (each core).

@@ -2,7 +2,7 @@
 //! statistics.
 
 use crate::arch::{self, sysreg};
-use crate::config::{HCR_DOMAIN, HCR_GUEST, SCTLR_DOMAIN};
+use crate::config::{self, HCR_DOMAIN, SCTLR_DOMAIN};
 use crate::exclusive::Exclusive;
 use crate::object::{Entity, Obj, SchedContext, Vcpu};
 use core::cell::Cell;
@@ -47,6 +47,8 @@ pub struct Core {
     pub index: Cell<usize>,
     /// MPIDR affinity of this core.
     pub mpidr: Cell<u64>,
+    /// HCR_EL2 for a guest that has the core alone.
+    pub hcr_alone: Cell<u64>,
     /// What runs.
     pub mode: Cell<Mode>,
     /// Who runs; `None` in idle.
@@ -92,6 +94,7 @@ impl Core {
             emergency: Cell::new(0),
             index: Cell::new(0),
             mpidr: Cell::new(0),
+            hcr_alone: Cell::new(0),
             mode: Cell::new(Mode::Idle),
             current: Cell::new(None),
             loaded: Cell::new(None),
@@ -100,7 +103,7 @@ impl Core {
             timers: Exclusive::new(TimerQueue::new()),
             slice_end: Cell::new(u64::MAX),
             slice_of: Cell::new(None),
-            guest_hcr: Cell::new(HCR_GUEST),
+            guest_hcr: Cell::new(0),
             guest_spsr: GUEST_SPSR,
             domain_regime: [SCTLR_DOMAIN, HCR_DOMAIN],
             resched: Cell::new(false),
@@ -118,6 +121,7 @@ impl Core {
         let (_, stacks, _, _) = arch::symbols();
         self.index.set(index);
         self.mpidr.set(sysreg::mpidr_el1::read() & 0xff_00ff_ffff);
+        self.hcr_alone.set(config::hcr_guest());
         self.stack.set(stacks + ((index + 1) * arch::STACK_STRIDE) as u64);
         self.emergency.set(self.crash_stack.as_ptr() as u64 + 4096);
         sysreg::tpidr_el2::write(core::ptr::from_ref(self) as u64);

@@ -4,7 +4,7 @@
 //! core; others ask by the wake stack ([`wake`]).
 
 use crate::arch::{self, sysreg::*};
-use crate::config::{HCR_GUEST, HCR_GUEST_SHARED};
+use crate::config::HCR_TWI;
 use crate::core_local::{CORES, Core, Mode};
 use crate::object::{Entity, Obj, RunState, SchedContext, Schedulable, Thread, Vcpu, Which};
 use crate::{destroy, gic, irq, notify, switch, trap};
@@ -333,7 +333,7 @@ pub fn reschedule(core: &'static Core) {
             continue;
         };
         let shared = core.ready.with(|q| q.is_shared());
-        core.guest_hcr.set(if shared { HCR_GUEST_SHARED } else { HCR_GUEST });
+        core.guest_hcr.set(core.hcr_alone.get() | if shared { HCR_TWI } else { 0 });
         if core.current.get() == Some(next) {
             stay(core, next);
         } else {
