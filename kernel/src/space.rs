@@ -46,9 +46,7 @@ impl TableMemory for Tables {
         Self::entry(table, index).load(Ordering::Relaxed)
     }
     fn write(&mut self, table: u64, index: usize, desc: u64) {
-        arch::dsb_ishst();
-        Self::entry(table, index).store(desc, Ordering::Relaxed);
-        arch::dsb_ishst();
+        Self::entry(table, index).store(desc, Ordering::Release);
     }
     fn alloc(&mut self) -> Option<u64> {
         memory::take_page(self.0.pool_of.get()?)

@@ -239,6 +239,8 @@ pub fn load_vcpu(core: &Core, v: Obj<Vcpu>) {
     for (n, lr) in v.lrs.get().iter().enumerate().take(lr_count()) {
         write_lr(n, *lr);
     }
+    // Where EL1 can clear SRE, a guest must not do it for the next one.
+    icc_sre_el1::write(7);
     vmpidr_el2::write(v.vmpidr.get());
     gic::set_ppi_active(gic::PPI_VTIMER, v.sys.get()[sys::TIMER_ACTIVE] != 0);
     if let Some(space) = v.space.get() {

@@ -159,7 +159,8 @@ fn emulate_read(core: &Core, esr: u64) -> bool {
     }
     let value = match (op0, op1, crn, crm, op2) {
         (3, 3, 14, 0, 0) => cntfrq_el0::read(),
-        (3, 3, 14, 0, 1 | 2) => cntpct_el0::read(),
+        (3, 3, 14, 0, 1) => cntpct_el0::read(),
+        (3, 3, 14, 0, 2) => cntpct_el0::read().wrapping_sub(cntvoff_el2::read()),
         _ => return false,
     };
     if rt != 31 {

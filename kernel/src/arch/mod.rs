@@ -7,7 +7,7 @@ pub mod fp;
 pub mod sysreg;
 
 use crate::core_local::{Core, Mode};
-use crate::object::Vcpu;
+use crate::object::{Thread, Vcpu};
 use crate::trap::ec;
 use abi::vcpu::{RegFrame, VcpuPage};
 use core::mem::offset_of;
@@ -22,6 +22,8 @@ const _: () = {
     assert!(offset_of!(Vcpu, stack) == offset_of!(Vcpu, entry) + 8);
     assert!(offset_of!(Vcpu, domain_vttbr) == offset_of!(Vcpu, argument) + 8);
     assert!(offset_of!(Vcpu, kicked).is_multiple_of(4) && offset_of!(Vcpu, serror) == offset_of!(Vcpu, kicked) + 3);
+    // SP_EL2 is a frame's address: SCTLR_EL2.SA wants 16 bytes.
+    assert!(offset_of!(Thread, frame).is_multiple_of(16) && offset_of!(Vcpu, handler).is_multiple_of(16));
     assert!(offset_of!(VcpuPage, frame) == 0 && Mode::Guest as u8 == 0);
     assert!(offset_of!(VcpuPage, exit.ipa) == offset_of!(VcpuPage, exit.far) + 8);
 };
@@ -102,12 +104,6 @@ pub fn symbols() -> (u64, u64, u64, u64) {
 pub fn dsb_ish() {
     // SAFETY: a barrier changes no state.
     unsafe { core::arch::asm!("dsb ish", options(nostack, preserves_flags)) }
-}
-
-/// DSB ISHST: as [`dsb_ish`], of stores.
-pub fn dsb_ishst() {
-    // SAFETY: as above.
-    unsafe { core::arch::asm!("dsb ishst", options(nostack, preserves_flags)) }
 }
 
 /// DSB ISHST, SEV: other cores' WFE end and see what was stored.

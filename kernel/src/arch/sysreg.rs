@@ -59,7 +59,6 @@ sysregs! {
     icc_ctlr_el1 "s3_0_c12_c12_4", icc_igrpen1_el1 "s3_0_c12_c12_7", icc_eoir1_el1 "s3_0_c12_c12_1",
     icc_dir_el1 "s3_0_c12_c11_1", icc_sgi1r_el1 "s3_0_c12_c11_5", ich_hcr_el2 "s3_4_c12_c11_0",
     ich_vmcr_el2 "s3_4_c12_c11_7", ich_ap0r0_el2 "s3_4_c12_c8_0", ich_ap1r0_el2 "s3_4_c12_c9_0",
-    ich_ap0r1_el2 "s3_4_c12_c8_1", ich_ap1r1_el2 "s3_4_c12_c9_1",
     par_el1 "par_el1", sp_el0 "sp_el0", sctlr_el1 "sctlr_el1", cpacr_el1 "cpacr_el1", ttbr0_el1 "ttbr0_el1",
     ttbr1_el1 "ttbr1_el1", tcr_el1 "tcr_el1", mair_el1 "mair_el1", amair_el1 "amair_el1", vbar_el1 "vbar_el1",
     esr_el1 "esr_el1", far_el1 "far_el1", afsr0_el1 "afsr0_el1", afsr1_el1 "afsr1_el1", elr_el1 "elr_el1",
@@ -69,7 +68,7 @@ sysregs! {
     apibkeylo_el1 "s3_0_c2_c1_2", apibkeyhi_el1 "s3_0_c2_c1_3", apdakeylo_el1 "s3_0_c2_c2_0",
     apdakeyhi_el1 "s3_0_c2_c2_1", apdbkeylo_el1 "s3_0_c2_c2_2", apdbkeyhi_el1 "s3_0_c2_c2_3",
     apgakeylo_el1 "s3_0_c2_c3_0", apgakeyhi_el1 "s3_0_c2_c3_1", vdisr_el2 "s3_4_c12_c1_1", dacr32_el2 "dacr32_el2",
-    ifsr32_el2 "ifsr32_el2", mdscr_el1 "mdscr_el1", pmuserenr_el0 "pmuserenr_el0",
+    ifsr32_el2 "ifsr32_el2", mdscr_el1 "mdscr_el1",
 }
 
 macro_rules! list_registers {
