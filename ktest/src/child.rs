@@ -49,10 +49,26 @@ pub enum Role {
     Exit,
     /// Signals [`GRANTED`] with bit 1 for ever; counts in word `parameter`.
     Signal,
+    /// TPIDR_EL0 to word 1, TPIDRRO_EL0 to word 2, overwrites the first, counts in word 0.
+    ThreadPointers,
 }
 
-const ROLES: [fn(u64); 13] =
-    [spin, run_hostile, serve, call, die_serving, exhaust, make_all, nest, fuzz, load, store, exit, signal];
+const ROLES: [fn(u64); 14] = [
+    spin,
+    run_hostile,
+    serve,
+    call,
+    die_serving,
+    exhaust,
+    make_all,
+    nest,
+    fuzz,
+    load,
+    store,
+    exit,
+    signal,
+    thread_pointers,
+];
 
 /// A child domain, its slots in this domain's table, and its pool and stack.
 pub struct Child {
@@ -281,6 +297,18 @@ fn arguments(rng: &mut Rng, number: u64) -> [u64; 6] {
         _ => {}
     }
     a
+}
+
+fn thread_pointers(_: u64) {
+    let (own, readonly);
+    // SAFETY: nothing of this program is found by way of TPIDR_EL0.
+    unsafe {
+        core::arch::asm!("mrs {}, TPIDR_EL0", "mrs {}, TPIDRRO_EL0", "msr TPIDR_EL0, {}",
+            out(reg) own, out(reg) readonly, in(reg) u64::MAX, options(nomem, nostack));
+    }
+    word(1).set(own);
+    word(2).set(readonly);
+    spin(0);
 }
 
 fn fuzz(calls: u64) {

@@ -6,6 +6,7 @@ mod args;
 mod caps;
 mod destroy;
 mod frames;
+mod hidden;
 mod hostile;
 mod ipc;
 mod irq;
@@ -45,6 +46,7 @@ pub static ALL: &[&[Test]] = &[
     destroy::TESTS,
     vcpu::TESTS,
     vstate::TESTS,
+    hidden::TESTS,
     vhostile::TESTS,
     hostile::TESTS,
     oracle::TESTS,
