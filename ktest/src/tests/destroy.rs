@@ -4,7 +4,7 @@ use crate::child::{Child, GRANTED, Role};
 use crate::env::{FREE, MACHINE, RW, SELF, accounts, frame, status};
 use crate::outcome::Outcome;
 use crate::shared::word;
-use crate::thread::{self, sleep_ms, slots, wait_until};
+use crate::thread::{self, settle, sleep_ms, slots, wait_until};
 use crate::{check, check_eq, tests};
 use abi::cap::rights::{self, ALL};
 use abi::syscall::{self as sc, Status};
@@ -198,9 +198,8 @@ fn the_watch_of_a_destroyed_notification_is_silent() -> Outcome {
     sys::destroy(child.watch)?;
 
     child.start(Role::Exit, 1)?;
-    sleep_ms(2);
 
-    check!(!child.runs(), "the child did not end");
+    check!(wait_until(5000, || !child.runs()), "the child did not end");
     check_eq!(status(create::notification(child.watch)), Status::Ok, "slot of the watch");
     check_eq!(status(sys::wait(child.watch, 0)), Status::Timeout, "new notification");
     child.destroy()?;
@@ -217,7 +216,7 @@ fn suicide(n: u64) {
 fn a_thread_that_destroys_itself_is_gone() -> Outcome {
     let before = accounts();
     thread::spawn(0, 0, 5, suicide, 0)?;
-    sleep_ms(2);
+    settle(0)?;
 
     // Its own calls end with it: another caller's help completes the destruction.
     create::notification(FREE)?;

@@ -94,8 +94,7 @@ fn text_is_not_writable_and_data_not_executable() -> Outcome {
     let read = {
         word(1).set(text);
         let child = Child::spawn(0, 0, 5, Role::Load, 0)?;
-        sleep_ms(5);
-        check!(child.runs() && word(0).get() > 0, "text is not readable");
+        check!(wait_until(5000, || word(0).get() > 0) && child.runs(), "text is not readable");
         child.destroy()?;
         word(0).set(0);
         word(2).get()
