@@ -15,12 +15,18 @@ pub fn root() -> PathBuf {
 
 /// Where cargo puts what it builds.
 pub fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    variable("CARGO_TARGET_DIR").unwrap_or_else(|| root().join("target"))
 }
 
 /// Everything that was downloaded, and what was unpacked of it.
 pub fn cache() -> PathBuf {
-    std::env::var_os("SOSIA_CACHE").map_or_else(|| target().join("sosia"), PathBuf::from)
+    variable("SOSIA_CACHE").unwrap_or_else(|| target().join("sosia"))
+}
+
+/// A path from the environment, made absolute; an empty one counts as none.
+fn variable(name: &str) -> Option<PathBuf> {
+    let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+    std::path::absolute(value).ok()
 }
 
 /// Target directory of builds for the target, apart from the host's, so that neither waits for the other.
