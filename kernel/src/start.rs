@@ -4,7 +4,7 @@ use crate::arch::{self, sysreg};
 use crate::core_local::{CORES, here};
 use crate::mmu::{self, IMAGE_SIZE, Memory};
 use crate::platform::{self, Platform};
-use crate::{config, gic, log, power, println, root, sched, trap};
+use crate::{config, gic, log, power, println, root, sched, switch, trap};
 use abi::boot::MAX_RAM;
 use abi::pack::{PACK_MAGIC, PackHeader};
 use abi::{MAX_CORES, PAGE_SIZE};
@@ -69,6 +69,9 @@ fn first(dtb: u64, image: u64) -> ! {
     gic::init(platform.distributor, platform.redistributors);
     if !gic::init_core(here()) {
         fail("core 0 has no redistributor");
+    }
+    if switch::lr_count() < 2 {
+        fail("one list register is not enough: the first is the timer's");
     }
     power::init(platform.psci_smc);
     here().online.store(true, Ordering::Release);
