@@ -1,11 +1,15 @@
-//! A short spin lock for data that several threads of a domain share. Waits by WFE.
+//! A short spin lock for data that several threads of a domain share.
 //!
-//! Whoever holds it must not make a system call or wait: a vCPU handler may be spinning on it.
+//! Whoever holds it must not wait: a vCPU handler may be spinning on it. A section is some hundred instructions at most, so
+//! who finds the lock taken looks some times, then yields.
 #![allow(unsafe_code, reason = "interior mutability behind a lock")]
 
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU32, Ordering};
+
+/// Looks at a taken lock before the core is given away: about as long as a section takes.
+const LOOKS: u32 = 64;
 
 /// Data behind a spin lock.
 pub struct SpinLock<T> {
@@ -32,26 +36,18 @@ impl<T> SpinLock<T> {
         Guard { lock: self }
     }
 
-    /// Waits until the lock looks free. The exclusive load arms the monitor: the owner's store is the event that ends
-    /// WFE (Arm ARM D1.6.1), also when it comes between the load and the WFE.
+    /// Waits until the lock looks free, or gives the core away: whoever holds it may have been preempted on this very
+    /// core, and would then not go on while this thread waits.
     #[cold]
     fn wait(&self) {
-        #[cfg(target_arch = "aarch64")]
-        // SAFETY: reads the lock word, which lives as long as `self`, and waits.
-        unsafe {
-            core::arch::asm!(
-                "2: ldaxr {value:w}, [{word}]",
-                "cbz {value:w}, 3f",
-                "wfe",
-                "b 2b",
-                "3: clrex",
-                value = out(reg) _,
-                word = in(reg) self.taken.as_ptr(),
-                options(nostack),
-            );
+        for _ in 0..LOOKS {
+            if self.taken.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            core::hint::spin_loop();
         }
-        #[cfg(not(target_arch = "aarch64"))]
-        core::hint::spin_loop();
+        #[cfg(target_os = "none")]
+        crate::sys::yield_now();
     }
 }
 
