@@ -70,8 +70,8 @@ fn first(dtb: u64, image: u64) -> ! {
     if !gic::init_core(here()) {
         fail("core 0 has no redistributor");
     }
-    if switch::lr_count() < 2 {
-        fail("one list register is not enough: the first is the timer's");
+    if switch::lr_count() < 3 {
+        fail("fewer than three list registers: one is the timer's, and VMMs count on two");
     }
     power::init(platform.psci_smc);
     here().online.store(true, Ordering::Release);
