@@ -38,7 +38,9 @@ impl<T> SpinLock<T> {
 
     /// Waits until the lock looks free, or gives the core away: whoever holds it may have been preempted on this very
     /// core, and would then not go on while this thread waits.
-    #[cold]
+    ///
+    /// In line: the kernel keeps almost all registers, so that the common path has none to save for a call.
+    #[inline(always)]
     fn wait(&self) {
         for _ in 0..LOOKS {
             if self.taken.load(Ordering::Relaxed) == 0 {

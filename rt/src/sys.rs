@@ -81,6 +81,7 @@ pub fn wait(notification: u64, deadline: u64) -> Result<u64> {
 }
 
 /// Gives the rest of the time slice away.
+#[inline]
 pub fn yield_now() {
     let _ = call(nr::YIELD, [0; 6]);
 }
