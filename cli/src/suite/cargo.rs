@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use std::process::{Command, Output, Stdio};
 
 /// Packages with tests that run on the host.
-pub const HOST: [&str; 6] = ["kcore", "devices", "vmm", "sosia-cli", "plugin", "equiv-guest"];
+pub const HOST: [&str; 7] = ["kcore", "devices", "rt", "vmm", "sosia-cli", "plugin", "equiv-guest"];
 /// Packages with loom models.
 pub const LOOM: [&str; 2] = ["kcore", "devices"];
 /// Packages that exist on the target only.
