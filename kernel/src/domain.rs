@@ -98,7 +98,7 @@ pub fn stop(core: &'static Core, reason: u64, info: [u64; 3]) {
 /// Reason, ESR, ELR, FAR of a stop, and the pool's pages.
 pub fn info(d: Obj<Domain>) -> [u64; 5] {
     let [esr, elr, far] = d.stop_info.get();
-    let pool = memory::pool_of(d);
+    let pool = d.pool.get();
     let pages = u64::from(pool.total()) << 32 | u64::from(pool.free());
     [u64::from(d.stopped.load(Ordering::Acquire)), esr, elr, far, pages]
 }

@@ -11,7 +11,7 @@ use abi::{IPA_BITS, PAGE_SIZE};
 use core::sync::atomic::Ordering;
 use kcore::attach::Attachment;
 use kcore::lock::{Spin, TicketLock};
-use kcore::pool::{FirstWord, Pool};
+use kcore::pool::FirstWord;
 use kcore::pt::{self, Attr, Stop};
 use kcore::queue::Links;
 
@@ -310,7 +310,16 @@ impl Links for SpaceLinks {
     }
 }
 
-/// One step of removing an attachment, from its end; `true` when it is gone.
+/// Removes the record of an attachment, by its name.
+fn forget_attachment(space: Obj<Space>, id: u64) {
+    let mut list = space.attachments.get();
+    list.remove(&mut SpaceLinks, id);
+    space.attachments.set(list);
+    Obj::<Frame>::at(id & !(PAGE_SIZE - 1)).attachments.with(|t| t.remove((id % PAGE_SIZE) as usize));
+    stats::ATTACHMENTS.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// One step of removing an attachment, from its first page on; `true` when it is gone.
 fn detach_step(f: Obj<Frame>, index: usize) -> bool {
     let Some(a) = f.attachments.with(|t| t.get(index).copied()) else { return true };
     let space = Obj::<Space>::at(a.space);
@@ -321,13 +330,7 @@ fn detach_step(f: Obj<Frame>, index: usize) -> bool {
         by_name(f.addr() | index as u64, |a| a.done += progress.done_pages as u32);
         return false;
     }
-    {
-        let mut list = space.attachments.get();
-        list.remove(&mut SpaceLinks, f.addr() | index as u64);
-        space.attachments.set(list);
-        stats::ATTACHMENTS.fetch_sub(1, Ordering::Relaxed);
-    }
-    f.attachments.with(|t| t.remove(index));
+    forget_attachment(space, f.addr() | index as u64);
     true
 }
 
@@ -356,16 +359,6 @@ pub fn empty_space(space: Obj<Space>) -> bool {
         return true;
     }
     // The space's tables go as a whole later: only the records are removed here.
-    let f = Obj::<Frame>::at(id & !(PAGE_SIZE - 1));
-    let mut list = space.attachments.get();
-    list.remove(&mut SpaceLinks, id);
-    space.attachments.set(list);
-    f.attachments.with(|t| t.remove((id % PAGE_SIZE) as usize));
-    stats::ATTACHMENTS.fetch_sub(1, Ordering::Relaxed);
+    forget_attachment(space, id);
     false
-}
-
-/// Free pages over all of a pool.
-pub fn pool_of(domain: Obj<Domain>) -> Pool {
-    domain.pool.get()
 }

@@ -226,11 +226,6 @@ fn guest_deadline(v: Obj<Vcpu>, now: u64) -> u64 {
     }
 }
 
-/// The kernel watches the virtual timer of a vCPU that lost the registers.
-pub fn watch_guest_timer(core: &Core, v: Obj<Vcpu>) {
-    arm_vcpu(core, v);
-}
-
 /// Sets the deadline of a vCPU: its VMM's timer, and its guest's while it is not loaded.
 pub fn arm_vcpu(core: &Core, v: Obj<Vcpu>) {
     let guest = if core.loaded.get() == Some(v) { u64::MAX } else { guest_deadline(v, Core::now()) };

@@ -266,7 +266,7 @@ pub fn unload_vcpu(core: &Core) {
     // The timer belongs to whoever is loaded: silence it; the deadline goes to the core's timer queue (`sched`).
     cntv_ctl_el0::write(0);
     gic::set_ppi_active(gic::PPI_VTIMER, false);
-    crate::sched::watch_guest_timer(core, v);
+    crate::sched::arm_vcpu(core, v);
 }
 
 /// The current guest exits for a maintenance interrupt.

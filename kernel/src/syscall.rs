@@ -314,7 +314,7 @@ impl Call {
     fn counter(&self, a: [u64; 6]) -> Outcome {
         caps::machine(self.domain, a[0], rights::READ)?;
         let _guard = MANAGEMENT.lock();
-        let pool_free = || domain::all().map(|d| u64::from(memory::pool_of(d).free())).sum();
+        let pool_free = || domain::all().map(|d| u64::from(d.pool.get().free())).sum();
         let masked = || CORES.iter().map(|c| c.masked_max.load(Ordering::Relaxed)).max().unwrap_or(0);
         let value = match a[1] {
             counter::OBJECTS => stats::OBJECTS.load(Ordering::Relaxed),

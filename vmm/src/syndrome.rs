@@ -81,6 +81,12 @@ impl DataAbort {
     pub const fn cache_maintenance(self) -> bool {
         self.0 & 1 << 8 != 0
     }
+    /// DFSC: whether stage 2 refused the access (translation, access flag, permission), and so whether the IPA holds.
+    /// Anything else is an error of the machine under the access.
+    #[must_use]
+    pub const fn stage2(self) -> bool {
+        matches!(self.0 >> 2 & 0xf, 0b0001..=0b0011)
+    }
     /// S1PTW: a walk of stage 1 faulted.
     #[must_use]
     pub const fn walk(self) -> bool {
@@ -136,6 +142,13 @@ pub const fn encode(op0: u32, op1: u32, crn: u32, crm: u32, op2: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_external_abort_names_no_device() {
+        // DFSC 0x10: synchronous external abort; 0x06, 0x0b, 0x0f: translation, access flag, permission.
+        assert!(!DataAbort(0x9200_0010).stage2());
+        assert!([0x06, 0x0b, 0x0f].iter().all(|dfsc| DataAbort(0x9200_0000 | dfsc).stage2()));
+    }
 
     #[test]
     fn sysreg_of_icc_sgi1r_is_decoded() {

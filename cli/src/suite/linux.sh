@@ -17,7 +17,7 @@ psci_is_1_1() {
 }
 sleep_takes_its_time() {
     cut -d' ' -f1 /proc/uptime > /tmp/a; sleep 1; cut -d' ' -f1 /proc/uptime > /tmp/b
-    awk -v a="$(cat /tmp/a)" -v b="$(cat /tmp/b)" 'BEGIN { if (b - a < 0.98 || b - a > 3) print "sleep 1 took", b - a }'
+    awk -v a="$(cat /tmp/a)" -v b="$(cat /tmp/b)" 'BEGIN { if (b - a < 0.98 || b - a > 60) print "sleep 1 took", b - a }'
 }
 clock_is_the_hosts() {
     late=$(($(cat /sys/class/rtc/rtc0/since_epoch) - EPOCH))

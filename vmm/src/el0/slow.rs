@@ -32,12 +32,12 @@ struct Plan {
 /// An access of the guest whose syndrome does not describe it (Arm ARM D24.2.40, ISV=0): pairs, writeback, SIMD.
 #[cold]
 pub fn access(cpu: Cpu, abort: DataAbort) {
-    if abort.cache_maintenance() {
+    if abort.cache_maintenance() && abort.stage2() {
         // Devices have no cache lines.
         return cpu.page().skip();
     }
     let abort_now = |write| inject(cpu, Exception::DataAbort { far: cpu.page().far(), write });
-    if abort.walk() {
+    if abort.walk() || !abort.stage2() {
         return abort_now(abort.write());
     }
     let mut plan = None;
