@@ -11,7 +11,8 @@ use crate::paths;
 use miette::{IntoDiagnostic, Result, WrapErr};
 use std::path::Path;
 
-/// One thing that may have to be fetched: its name, and about how much it costs.
+/// One thing that may have to be fetched: its name, and how much it costs at most, package lists included. (The Rust
+/// library is a quarter of that where rustup brings it.)
 pub struct Item {
     /// What it is.
     pub name: &'static str,
@@ -26,13 +27,13 @@ pub struct Item {
 /// What is there and what is missing, without touching the network.
 pub fn inventory() -> Vec<Item> {
     vec![
-        Item { name: "target library or its source", present: toolchain::is_present(), fetch_mb: 14, disk_mb: 75 },
-        Item { name: "QEMU 10", present: qemu::is_present(), fetch_mb: 25, disk_mb: 120 },
+        Item { name: "target library or its source", present: toolchain::is_present(), fetch_mb: 55, disk_mb: 440 },
+        Item { name: "QEMU 10", present: qemu::is_present(), fetch_mb: 35, disk_mb: 250 },
         Item {
             name: "Debian kernel and busybox for the guest",
             present: guest::is_present(),
             fetch_mb: 40,
-            disk_mb: 130,
+            disk_mb: 230,
         },
     ]
 }
@@ -49,7 +50,7 @@ pub fn announce() {
     let minutes = 1 + fetch / 30;
     eprintln!("sosia: missing: {}", names.join(", "));
     eprintln!(
-        "sosia: fetching about {fetch} MB into {} ({disk} MB of disk), about {minutes} min; building takes 1 to 2 more",
+        "sosia: fetching up to {fetch} MB into {} ({disk} MB of disk), about {minutes} min; building takes 1 to 2 more",
         paths::cache().display()
     );
 }
