@@ -29,9 +29,12 @@ pub const VCPU_TIMER: u64 = 8;
 /// - `Domain`: none. Empty pool, empty table.
 /// - `Space`: none.
 /// - `Thread`: x2: domain (WRITE), x3: scheduling context, x4: entry, x5: stack pointer. Starts stopped.
-/// - `Vcpu`: x2: space, x3: scheduling context, x4: frame (one page, READ+WRITE) that becomes its
-///   [`crate::vcpu::VcpuPage`] at page offset 0, x5: VMPIDR affinity. Starts parked. The handler runs in the calling domain.
-/// - `SchedContext`: x2: machine, x3: core, x4: priority 0..=31 (31 highest), x5: time slice in CNTPCT ticks (0: 10 ms).
+/// - `Vcpu`: x2: space, x3: scheduling context, x4: frame (READ+WRITE), x5: VMPIDR affinity | [`VCPU_AARCH32`] | page in
+///   the frame << 40, which becomes its [`crate::vcpu::VcpuPage`]; a page behind it in the frame becomes its
+///   [`crate::vcpu::AccountPage`]. Starts parked. The handler runs in the calling domain.
+/// - `SchedContext`: x2: machine, x3: core | priority << 8, 0..=31 (31 highest), x4: time slice in CNTPCT ticks (0:
+///   10 ms), x5: budget | period << 32 in CNTPCT ticks (0: no limit). With a budget its owner runs at most so long in
+///   each period while others want the core, and is given what they leave.
 /// - `Endpoint`: x2: scheduling context, whose core it serves.
 /// - `Notification`: none.
 /// - `Irq`: x2: machine, x3: INTID, x4: notification (WRITE), x5: bit 0..=61. x5 bit 8 set: edge-triggered.
@@ -91,6 +94,17 @@ pub const COUNTER: u64 = 37;
 /// Read an ID register of this core (op0=3, op1=0, CRn=0): without FEAT_IDST an MRS at EL0 is undefined. x0: CRm << 3 |
 /// op2, CRm 1..=7. Returns x1, 0 for a register that the core does not have.
 pub const ID_REGISTER: u64 = 38;
+
+/// A scheduling context's account. x0: scheduling context (READ). Returns x1: ticks that it ran, x2: ticks that it was
+/// ready and did not run, x3: bit 0: a vCPU's handler runs or is preempted on it, x4: times that it was chosen, x5:
+/// times that its budget ran out.
+pub const SCHED_INFO: u64 = 39;
+/// Bind a notification to a vCPU for good: its signals kick the vCPU, which finds the bits in
+/// [`crate::vcpu::IrqBlock::bells`]. x0: vCPU (WRITE), x1: notification (READ) that nobody waits for.
+pub const VCPU_BIND: u64 = 40;
+
+/// [`CREATE`] of a vCPU: EL1 of the guest is AArch32 (HCR_EL2.RW = 0); [`Status::BadArg`] where the core has none.
+pub const VCPU_AARCH32: u64 = 1 << 31;
 
 /// [`VCPU_RESUME`]: run the guest.
 pub const RESUME_RUN: u64 = 0;

@@ -71,8 +71,9 @@ pub struct IrqBlock {
     pub misr: u64,
     /// Kernel → VMM: number of list registers implemented, set when the vCPU is made.
     pub lr_count: u64,
-    /// Keeps the block a multiple of 16 bytes.
-    pub reserved: u64,
+    /// Kernel → VMM: at an exit with [`reason::KICK`], bits of the vCPU's bound notification (`VCPU_BIND`) are set here.
+    /// The handler clears what it has taken.
+    pub bells: u64,
 }
 
 /// System registers of EL1 and EL0 in [`VcpuState::sys`], by index.
@@ -162,4 +163,17 @@ pub struct VcpuPage {
     pub state: VcpuState,
 }
 
-const _: () = assert!(size_of::<VcpuPage>() == 4096);
+/// The page behind a [`VcpuPage`], if its frame has one: written by the kernel when it enters the vCPU, never read. A VMM
+/// may let its guest read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(4096))]
+pub struct AccountPage {
+    /// Stolen time structure, revision 0 (DEN0057A 3.2): 0.
+    pub revision: u32,
+    /// Attributes: 0.
+    pub attributes: u32,
+    /// Nanoseconds that the vCPU was ready to run and did not.
+    pub stolen: u64,
+}
+
+const _: () = assert!(size_of::<VcpuPage>() == 4096 && size_of::<AccountPage>() == 4096);

@@ -3,7 +3,7 @@
 
 use abi::boot::{BOOT_INFO, BOOT_MAGIC, BootInfo, PACK};
 use abi::pack::{DomainImage, MAX_ENTRIES, NAME_LEN, PACK_MAGIC, PackEntry, PackHeader};
-use sysdesc::{MAX_VMS, SYSTEM_MAGIC, SystemDesc, VmDesc};
+use sysdesc::{SYSTEM_MAGIC, SystemDesc, VmDesc};
 
 /// A structure of integers only: any bytes are a value of it.
 ///
@@ -72,7 +72,7 @@ impl Pack {
     pub fn system(self) -> Option<(&'static SystemDesc, impl Iterator<Item = &'static VmDesc>)> {
         let file = self.file(&name("system"))?;
         let head: &SystemDesc = view(file.bytes, 0)?;
-        let count = head.vm_count.min(MAX_VMS as u64) as usize;
+        let count = head.vm_count.min(8) as usize;
         let vms = (0..count).filter_map(move |n| view(file.bytes, size_of::<SystemDesc>() + n * size_of::<VmDesc>()));
         (head.magic == SYSTEM_MAGIC).then_some((head, vms))
     }

@@ -7,8 +7,10 @@ use abi::PAGE_SIZE;
 use abi::boot::slot;
 use abi::syscall::{Status, stop};
 use rt::{log, sys};
-use sysdesc::{FLAG_POWER_OFF, MAX_VMS, VmDesc, exit};
+use sysdesc::{FLAG_POWER_OFF, VmDesc, exit};
 
+/// VMs that there is room for.
+const VMS: usize = 8;
 /// Pages that root adds to its own pool: objects and tables of all VMs.
 const POOL_PAGES: u64 = 192;
 
@@ -26,11 +28,11 @@ fn power_off() -> ! {
     sys::exit(exit::ERROR)
 }
 
-fn open() -> Option<(Machine, [Option<&'static VmDesc>; MAX_VMS])> {
+fn open() -> Option<(Machine, [Option<&'static VmDesc>; VMS])> {
     let info = boot_info()?;
     let pack = Pack::open(info.pack_size)?;
     let (system, descs) = pack.system()?;
-    let mut vms = [None; MAX_VMS];
+    let mut vms = [None; VMS];
     for (place, desc) in vms.iter_mut().zip(descs) {
         *place = Some(desc);
     }
@@ -46,7 +48,7 @@ fn run() -> Result<(), Error> {
     sys::create::notification(events).map_err(at("make a notification"))?;
 
     let mut core = 0;
-    let mut vms = [const { None::<Vm> }; MAX_VMS];
+    let mut vms = [const { None::<Vm> }; VMS];
     for ((place, desc), bit) in vms.iter_mut().zip(descs.into_iter().flatten()).zip(0..) {
         // The console is the first VM's.
         let vm = place.insert(Vm::new(&mut machine, desc, core, bit == 0)?);

@@ -17,8 +17,8 @@ use abi::syscall::Status;
 use abi::{PAGE_SHIFT, PAGE_SIZE};
 use rt::sys::{self, create};
 use sysdesc::{
-    MAX_VCPUS, SYSTEM_MAGIC, SystemDesc, VMM_INFO, VMM_INITRD, VMM_KERNEL, VMM_RAM, VMM_STACK_TOP, VMM_UART,
-    VMM_VCPU_PAGES, VmDesc, VmmInfo, vmm_slot,
+    MAX_PORTS, MAX_SHARED, MAX_VCPUS, SYSTEM_MAGIC, SystemDesc, VCPU_PAGES, VMM_INFO, VMM_INITRD, VMM_KERNEL, VMM_RAM,
+    VMM_STACK_TOP, VMM_UART, VMM_VCPU_PAGES, VmDesc, VmmInfo, VmmPort, VmmShared, vmm_slot,
 };
 
 /// Guest RAM starts at a multiple of this, so that it is mapped in blocks.
@@ -125,7 +125,7 @@ impl Vm {
             image,
         };
         for n in 0..vcpus as usize {
-            vm.pages[n] = memory.alloc(1, PAGE_SIZE).at("take a vCPU's page")?;
+            vm.pages[n] = memory.alloc(VCPU_PAGES, PAGE_SIZE).at("take a vCPU's pages")?;
             vm.scheds[n] = memory.slot();
             create::sched_context(vm.scheds[n], slot::MACHINE, core(n), desc.priority, 0).at("make a vCPU's time")?;
         }
@@ -222,6 +222,13 @@ impl Vm {
             restarts: self.restarts,
             epoch: machine.system.epoch,
             seed,
+            index: 0,
+            shared_count: 0,
+            shared: [VmmShared::default(); MAX_SHARED],
+            bells_out: 0,
+            bells_in: 0,
+            port_count: 0,
+            ports: [VmmPort::default(); MAX_PORTS],
             vm: VmDesc { vcpus: self.vcpus, ..*self.desc },
         }
     }
@@ -237,7 +244,7 @@ impl Vm {
             map_file(domain, VMM_INITRD, initrd)?;
         }
         for (page, n) in self.pages.iter().zip(0..self.vcpus) {
-            sys::map(page.slot, domain, VMM_VCPU_PAGES + n * PAGE_SIZE, 0, 1, READ | WRITE)?;
+            sys::map(page.slot, domain, VMM_VCPU_PAGES + n * VCPU_PAGES * PAGE_SIZE, 0, VCPU_PAGES, READ | WRITE)?;
         }
         if let Some(uart) = self.uart {
             sys::map(uart.frame, domain, VMM_UART, 0, 1, READ | WRITE)?;

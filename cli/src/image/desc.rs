@@ -17,7 +17,7 @@ fn encode_with(system: &System, names: &[Names], seed: [u8; 32], epoch: u64) -> 
     let mut out = Vec::new();
     put(&mut out, &[SYSTEM_MAGIC, system.vms.len() as u64]);
     out.extend_from_slice(&seed);
-    put(&mut out, &[epoch, 0]);
+    put(&mut out, &[epoch, 0, 0, 0, 0, 0]);
     for (vm, names) in system.vms.iter().zip(names) {
         encode_vm(&mut out, vm, names);
     }
@@ -34,7 +34,7 @@ fn encode_vm(out: &mut Vec<u8>, vm: &Vm, names: &Names) {
         *to = *from;
     }
     put(out, &cores);
-    put(out, &[vm.priority, if vm.ends_run { FLAG_POWER_OFF } else { 0 }]);
+    put(out, &[vm.priority, 0, 0, 0, 0, 0, if vm.ends_run { FLAG_POWER_OFF } else { 0 }, 0, 0]);
     let mut cmdline = vm.cmdline.clone().into_bytes();
     cmdline.resize(CMDLINE_LEN, 0);
     out.extend_from_slice(&cmdline);

@@ -5,7 +5,7 @@ use abi::PAGE_SIZE;
 use abi::vcpu::{MAX_LRS, RegFrame, VcpuPage, VcpuState};
 use devices::vgic::LrUpdate;
 use rt::sys;
-use sysdesc::{MAX_VCPUS, VMM_VCPU_PAGES};
+use sysdesc::{MAX_VCPUS, VCPU_PAGES, VMM_VCPU_PAGES};
 use vmm::syndrome::IL;
 
 /// The page of a vCPU. Only that vCPU's handler uses it.
@@ -45,7 +45,7 @@ impl Page {
     /// The page of vCPU `index`, which root mapped.
     pub fn of(index: usize) -> Self {
         let index = index.min(MAX_VCPUS - 1) as u64;
-        Self((VMM_VCPU_PAGES + index * PAGE_SIZE) as *mut VcpuPage)
+        Self((VMM_VCPU_PAGES + index * VCPU_PAGES * PAGE_SIZE) as *mut VcpuPage)
     }
 
     field!(reason, exit.reason, "Why the guest exited.");
