@@ -7,6 +7,7 @@ mod kernel;
 mod lecture;
 mod lines;
 mod loader;
+mod reproducible;
 mod user;
 
 use crate::args::TestArgs;
@@ -103,6 +104,7 @@ fn steps() -> Vec<Step> {
         cargo::LOOM.map(|package| Step::new(format!("loom-{package}"), move |_, cases| cargo::loom(package, cases))),
     );
     steps.push(Step::new("size", cargo::size));
+    steps.push(Step::new("reproducible", reproducible::run));
     for profile in ["max", "cortex-a76", "cortex-a72", "cortex-a53"] {
         let step = Step::new(format!("kernel-{profile}"), move |context, cases| kernel::run(context, profile, cases));
         steps.push(if profile == "cortex-a53" { step.long() } else { step });
