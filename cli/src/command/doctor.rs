@@ -23,7 +23,7 @@ pub fn run(args: &DoctorArgs) -> Result<u8> {
         toolchain::prepare()?;
         qemu::prepare()?;
         guest::kernel(guest::SUITE, guest::KERNEL)?;
-        guest::busybox()?;
+        guest::busybox(guest::Arch::Arm64)?;
     }
     let findings = [rust(), target(), linker(), qemu_found(), apt(), guest_found(), cache()];
     let mut missing = 0;

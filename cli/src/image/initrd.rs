@@ -1,6 +1,7 @@
 //! The busybox initrd, as a cpio archive in "newc" format (Linux, Documentation/driver-api/early-userspace/
 //! buffer-format.rst), written without root's rights: device nodes are entries like others.
 
+use super::modules::Module;
 use std::fmt::Write as _;
 
 /// A command that the guest runs in place of a shell.
@@ -16,10 +17,10 @@ const FILE: u32 = 0o100_755;
 const LINK: u32 = 0o120_777;
 const CHAR_DEVICE: u32 = 0o020_600;
 
-/// An initrd with busybox, which gives a shell on the console, or runs a script.
-pub fn busybox(busybox: &[u8], script: Option<&Script>) -> Vec<u8> {
+/// An initrd with busybox and the kernel's modules, which gives a shell on the console, or runs a script.
+pub fn busybox(busybox: &[u8], modules: &[Module], script: Option<&Script>) -> Vec<u8> {
     let mut cpio = Cpio::default();
-    for dir in ["bin", "dev", "etc", "proc", "root", "sys", "tmp", "run"] {
+    for dir in ["bin", "dev", "etc", "proc", "root", "sys", "tmp", "run", "modules"] {
         cpio.add(dir, DIR, (0, 0), b"");
     }
     cpio.add("dev/console", CHAR_DEVICE, (5, 1), b"");
@@ -28,6 +29,9 @@ pub fn busybox(busybox: &[u8], script: Option<&Script>) -> Vec<u8> {
     cpio.add("bin/sh", LINK, (0, 0), b"busybox");
     cpio.add("etc/passwd", 0o100_644, (0, 0), b"root:x:0:0:root:/root:/bin/sh\n");
     cpio.add("etc/profile", 0o100_644, (0, 0), PROFILE.as_bytes());
+    for (n, module) in modules.iter().enumerate() {
+        cpio.add(&format!("modules/{n:02}-{}.ko", module.name), 0o100_644, (0, 0), &module.bytes);
+    }
     match script {
         Some(script) => {
             cpio.add("exec.sh", FILE, (0, 0), script.command.as_bytes());
@@ -48,6 +52,7 @@ mount -t devtmpfs devtmpfs /dev 2>/dev/null
 mkdir -p /dev/pts && mount -t devpts devpts /dev/pts 2>/dev/null
 hostname guest
 dmesg -n 1
+for module in /modules/*.ko; do [ -e $module ] && insmod $module; done
 ";
 
 /// The shell prefers its built-in applets to files, so that functions are what makes `poweroff` and `reboot` act: no init

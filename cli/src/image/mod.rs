@@ -5,10 +5,12 @@ pub mod compile;
 pub mod desc;
 pub mod elf;
 pub mod initrd;
+pub mod modules;
 pub mod pack;
 
 use crate::config::{Initrd, Kernel, System};
-use crate::prepare::{guest, toolchain::Toolchain};
+use crate::prepare::guest::{self, Arch};
+use crate::prepare::toolchain::Toolchain;
 use miette::{IntoDiagnostic, Result, WrapErr};
 use pack::Pack;
 use std::collections::HashMap;
@@ -31,11 +33,20 @@ pub fn payload(system: &System, toolchain: &Toolchain, script: Option<&initrd::S
         payload.kernels.push(kernel);
         payload.initrds.push(match &vm.initrd {
             Initrd::None => None,
-            Initrd::Busybox => Some(initrd::busybox(&read(&guest::busybox()?)?, script)),
+            Initrd::Busybox => Some(busybox(&vm.kernel, script)?),
             Initrd::File(path) => Some(read(path).map_err(|error| vm.initrd_error(&format!("{error}")))?),
         });
     }
     Ok(payload)
+}
+
+/// The initrd that fits a kernel: busybox of its architecture, and modules where the kernel is Debian's.
+fn busybox(kernel: &Kernel, script: Option<&initrd::Script>) -> Result<Vec<u8>> {
+    let (arch, dirs) = match kernel {
+        Kernel::Debian { suite, package } => (Arch::of_package(package), guest::modules(suite, package)?),
+        _ => (Arch::Arm64, Vec::new()),
+    };
+    Ok(initrd::busybox(&read(&guest::busybox(arch)?)?, &modules::wanted(&dirs)?, script))
 }
 
 fn read_kernel(kernel: &Kernel, toolchain: &Toolchain) -> Result<Vec<u8>> {
