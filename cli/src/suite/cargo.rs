@@ -10,9 +10,9 @@ use rustix::process::Signal;
 use std::process::{Command, Output, Stdio};
 
 /// Packages with tests that run on the host.
-pub const HOST: [&str; 7] = ["kcore", "devices", "rt", "vmm", "sosia-cli", "plugin", "equiv-guest"];
+pub const HOST: [&str; 8] = ["kcore", "ring", "devices", "rt", "vmm", "sosia-cli", "plugin", "equiv-guest"];
 /// Packages with loom models.
-pub const LOOM: [&str; 2] = ["kcore", "devices"];
+pub const LOOM: [&str; 3] = ["kcore", "ring", "devices"];
 /// Packages that exist on the target only.
 const TARGET_ONLY: [&str; 8] = ["kernel", "rt", "root", "vmm", "ktest", "guest-base", "bench-guest", "equiv-guest"];
 
@@ -32,7 +32,7 @@ pub fn rustfmt(_: &Context, cases: &mut Cases) -> Result<()> {
 /// clippy on what the host builds; warnings are errors.
 pub fn clippy_host(_: &Context, cases: &mut Cases) -> Result<()> {
     let mut command = compile::cargo("clippy");
-    for package in ["abi", "sysdesc", "kcore", "devices", "sosia-cli", "plugin"] {
+    for package in ["abi", "sysdesc", "kcore", "ring", "devices", "sosia-cli", "plugin"] {
         command.args(["-p", package]);
     }
     command.args(["--all-targets", "--quiet", "--target-dir"]).arg(paths::target());

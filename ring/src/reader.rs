@@ -1,0 +1,76 @@
+//! The end that reads.
+
+use crate::channel::Ring;
+use crate::fence;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+
+/// Reads bytes from a ring.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    ring: Ring<'a>,
+    /// What this side has read: the word in memory is for the other side to read.
+    tail: u32,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(ring: Ring<'a>) -> Self {
+        Self { ring, tail: ring.tail.load(Relaxed) }
+    }
+
+    /// Bytes that are there to read.
+    #[must_use]
+    pub fn available(&self) -> u32 {
+        self.ring.used(self.ring.head.load(Acquire), self.tail)
+    }
+
+    /// The next byte, which stays there.
+    #[must_use]
+    pub fn peek(&self) -> Option<u8> {
+        (self.available() != 0).then(|| self.byte(self.tail))
+    }
+
+    /// Takes the next byte.
+    pub fn pop(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.skip(1);
+        Some(byte)
+    }
+
+    /// Takes as many bytes as there are and as `buffer` holds; gives how many.
+    pub fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let count = buffer.len().min(self.available() as usize);
+        let mut at = self.tail;
+        for place in buffer.iter_mut().take(count) {
+            *place = self.byte(at);
+            at = at.wrapping_add(1);
+        }
+        self.skip(count as u32);
+        count
+    }
+
+    fn byte(&self, position: u32) -> u8 {
+        self.ring.place(position).map_or(0, |(word, shift)| (word.load(Relaxed) >> shift) as u8)
+    }
+
+    fn skip(&mut self, count: u32) {
+        self.tail = self.tail.wrapping_add(count);
+        // The loads of the bytes come before their places are free.
+        self.ring.tail.store(self.tail, Release);
+    }
+
+    /// After reading: whether the writer sleeps, and must be rung for. True once for each of its [`crate::Writer::sleep`].
+    #[must_use]
+    pub fn must_ring(&self) -> bool {
+        // Orders the tail before the look at the flag (the writer: the flag before its look at the tail).
+        fence(SeqCst);
+        self.ring.writer_waits.load(Relaxed) != 0 && self.ring.writer_waits.swap(0, Relaxed) != 0
+    }
+
+    /// Says that this side sleeps until there is a byte; `false`: there is one, go on.
+    #[must_use]
+    pub fn sleep(&mut self) -> bool {
+        self.ring.reader_waits.store(1, Relaxed);
+        fence(SeqCst);
+        self.available() == 0
+    }
+}
