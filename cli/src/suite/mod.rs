@@ -1,6 +1,7 @@
 //! `sosia test`: everything that is tested, in one list. Each step gives one or more cases; nothing is skipped silently.
 
 mod cargo;
+mod deny;
 mod equiv;
 mod guest;
 mod kernel;
@@ -105,6 +106,7 @@ fn steps() -> Vec<Step> {
     );
     steps.push(Step::new("size", cargo::size));
     steps.push(Step::new("reproducible", reproducible::run));
+    steps.push(Step::new("deny", deny::run));
     for profile in ["max", "cortex-a76", "cortex-a72", "cortex-a53"] {
         let step = Step::new(format!("kernel-{profile}"), move |context, cases| kernel::run(context, profile, cases));
         steps.push(if profile == "cortex-a53" { step.long() } else { step });
