@@ -114,6 +114,11 @@ pub unsafe fn vcpu_handler(
     call(nr::VCPU_HANDLER, [vcpu, entry, stack, argument, doorbells, cntvoff]).map(drop)
 }
 
+/// Binds a notification to a vCPU for good: its signals kick the vCPU.
+pub fn vcpu_bind(vcpu: u64, notification: u64) -> Result {
+    call(nr::VCPU_BIND, [vcpu, notification, 0, 0, 0, 0]).map(drop)
+}
+
 /// Copies all kernel-held state of the handler's own vCPU into its page.
 pub fn vcpu_save(vcpu: u64) -> Result {
     call(nr::VCPU_STATE, [vcpu, nr::STATE_SAVE, 0, 0, 0, 0]).map(drop)

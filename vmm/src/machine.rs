@@ -23,6 +23,8 @@ pub const SPI_BASE: u32 = 32;
 pub const UART_SPI: u32 = 1;
 /// SPI of the PL031.
 pub const RTC_SPI: u32 = 2;
+/// SPI of the first incoming doorbell.
+pub const BELL_SPI: u32 = 48;
 /// INTID of the EL1 virtual timer.
 pub const VTIMER_INTID: u32 = 27;
 /// INTID of the EL1 physical timer.

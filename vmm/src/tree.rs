@@ -16,6 +16,25 @@ pub struct Config<'a> {
     pub initrd: Option<(u64, u64)>,
     /// Seed for the kernel's random number generator.
     pub seed: &'a [u8],
+    /// Memory shared with other VMs.
+    pub shared: &'a [Shared<'a>],
+    /// Incoming doorbells that the guest hears: bit n for the n-th.
+    pub bells_in: u64,
+    /// Outgoing doorbells, number 0 not counted.
+    pub bells_out: u64,
+}
+
+/// Memory shared with other VMs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shared<'a> {
+    /// Its name in the system file.
+    pub name: &'a str,
+    /// First address.
+    pub ipa: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Whether the guest may write.
+    pub writable: bool,
 }
 
 const GIC: u32 = 1;
@@ -24,6 +43,8 @@ const CLOCK: u32 = 2;
 const SPI: u32 = 0;
 const PPI: u32 = 1;
 const LEVEL: u32 = 4;
+/// Edge-triggered, rising.
+const EDGE: u32 = 1;
 /// First INTID of the PPIs.
 const PPI_BASE: u32 = 16;
 /// Rate of the PL011's and PL031's clock, Hz.
@@ -59,8 +80,38 @@ pub fn write(buffer: &mut [u8], config: &Config) -> Option<usize> {
         });
         device(root, "pl011", m::UART_BASE, m::UART_SPI, &["uartclk", "apb_pclk"]);
         device(root, "pl031", m::RTC_BASE, m::RTC_SPI, &["apb_pclk"]);
+        if !config.shared.is_empty() || config.bells_in | config.bells_out != 0 {
+            neighbours(root, config);
+        }
     });
     tree.finish()
+}
+
+/// What the guest shares with other VMs. Doorbell n is rung by HVC #1 with x0 = n.
+fn neighbours(root: &mut Writer, config: &Config) {
+    root.node("sosia", |node| {
+        node.strings("compatible", &["sosia,neighbours", "simple-bus"]);
+        node.cells("#address-cells", &[2]);
+        node.cells("#size-cells", &[2]);
+        node.property("ranges", &[]);
+        node.cells("sosia,doorbells-out", &[config.bells_out as u32]);
+        for region in config.shared {
+            node.node_at("shared", region.ipa, |node| {
+                node.strings("compatible", &["sosia,shared-memory"]);
+                node.strings("label", &[region.name]);
+                node.reg(&[(region.ipa, region.size)]);
+                if !region.writable {
+                    node.property("read-only", &[]);
+                }
+            });
+        }
+        for n in (0..32u32).filter(|n| config.bells_in >> n & 1 != 0) {
+            node.node_at("doorbell", u64::from(n), |node| {
+                node.strings("compatible", &["sosia,doorbell"]);
+                node.cells("interrupts", &[SPI, m::BELL_SPI.saturating_add(n), EDGE]);
+            });
+        }
+    });
 }
 
 fn chosen(root: &mut Writer, config: &Config) {
@@ -138,6 +189,9 @@ mod tests {
         cmdline: "console=ttyAMA0 quiet",
         initrd: Some((0x4400_0000, 0x4410_0000)),
         seed: &[7; 32],
+        shared: &[],
+        bells_in: 0,
+        bells_out: 0,
     };
 
     fn property(tree: &[u8], path: &str, name: &str) -> std::vec::Vec<u8> {
@@ -172,6 +226,32 @@ mod tests {
         let fdt = Fdt::new(&buffer[..size]).unwrap();
         assert!(fdt.find_node("/cpus/cpu@0").is_some());
         assert!(fdt.find_node("/cpus/cpu@1").is_none());
+    }
+
+    #[test]
+    fn write_lists_shared_memory_and_doorbells() {
+        let shared = [Shared { name: "ring", ipa: 0x2000_0000, size: 0x2000, writable: false }];
+        let mut buffer = [0; 8192];
+
+        let size = write(&mut buffer, &Config { shared: &shared, bells_in: 0b10, bells_out: 3, ..CONFIG }).unwrap();
+
+        let tree = &buffer[..size];
+        assert_eq!(property(tree, "/sosia", "sosia,doorbells-out"), [0, 0, 0, 3]);
+        assert_eq!(property(tree, "/sosia/shared@20000000", "label"), b"ring\0");
+        assert_eq!(property(tree, "/sosia/shared@20000000", "reg")[8..], 0x2000u64.to_be_bytes());
+        assert_eq!(property(tree, "/sosia/doorbell@1", "interrupts"), [0, 0, 0, 0, 0, 0, 0, 49, 0, 0, 0, 1]);
+        let fdt = Fdt::new(tree).unwrap();
+        assert!(fdt.find_node("/sosia/doorbell@0").is_none());
+        assert!(fdt.find_node("/sosia/shared@20000000").unwrap().property("read-only").is_some());
+    }
+
+    #[test]
+    fn write_alone_lists_no_neighbours() {
+        let mut buffer = [0; 8192];
+
+        let size = write(&mut buffer, &CONFIG).unwrap();
+
+        assert!(Fdt::new(&buffer[..size]).unwrap().find_node("/sosia").is_none());
     }
 
     #[test]

@@ -53,6 +53,16 @@ impl Dist {
         self.first(bank, touched)
     }
 
+    /// Makes SPI `intid` edge-triggered at reset (GICD_ICFGR), so that a guest need not say so.
+    pub fn edge_triggered(&mut self, intid: u32) {
+        if let Some((index, bit)) = spi(intid)
+            && let Some(bank) = self.banks.get_mut(index)
+        {
+            // Nothing is in a list register before the guest runs.
+            let _ = bank.set_edge(bit, bit);
+        }
+    }
+
     /// An edge on the line of SPI `intid`: pends it if it is configured as edge-triggered, else does nothing.
     pub fn pulse(&mut self, intid: u32) -> Option<u8> {
         let (index, bit) = spi(intid)?;

@@ -1,6 +1,8 @@
-//! The common SGI, in few instructions: what [`Redist::accept`] and [`Redist::flush_private`] would do for one group 1
-//! SGI that can go straight into a list register.
+//! The common SGI and the common doorbell, in few instructions: what [`Redist::accept`] and [`Redist::flush_private`], or
+//! [`Dist::pulse`] and [`Redist::flush`], would do for one group 1 interrupt that can go straight into a list register.
 
+use super::Dist;
+use super::dist::{NOBODY, cpu_bit, spi};
 use super::flush::LrUpdate;
 use super::lr::Lr;
 use super::redist::Redist;
@@ -23,9 +25,39 @@ impl Redist {
         let n = if bank.in_lr & bit == 0 { self.free_lr()? } else { self.emptied_lr(intid & 15, elrsr)? };
         self.bank.in_lr |= bit;
         self.bank.moved |= bit;
+        self.hold(n, lr)
+    }
+
+    /// An edge on the line of SPI `intid`, straight into a list register. `elrsr` as for [`Self::sync`]. `None`: nothing
+    /// was done, go the general way.
+    #[inline]
+    pub fn quick_spi(&mut self, dist: &mut Dist, intid: u32, elrsr: u64) -> Option<LrUpdate> {
+        let (index, bit) = spi(intid)?;
+        let bank = dist.banks.get(index)?;
+        let ready = bank.enabled & bank.group & bank.edge & !bank.latch & !bank.active & !bank.deactivated & bit != 0;
+        let busy = self.more || self.recall || dist.recall & cpu_bit(self.cpu) != 0;
+        if !ready || busy || dist.enables & ENABLE_GRP1 == 0 {
+            return None;
+        }
+        let at = (intid - super::SPI_BASE) as usize;
+        let held = bank.in_lr & bit != 0;
+        let home = dist.home.get(at).copied()?;
+        if dist.target(at) != self.cpu || home != if held { self.cpu } else { NOBODY } {
+            return None;
+        }
+        let lr = Lr::new(intid, dist.priority_of(intid), true).with(Lr::PENDING, true);
+        let n = if held { self.emptied_lr(intid, elrsr)? } else { self.free_lr()? };
+        let bank = dist.banks.get_mut(index)?;
+        bank.in_lr |= bit;
+        bank.moved |= bit;
+        *dist.home.get_mut(at)? = self.cpu;
+        self.hold(n, lr)
+    }
+
+    fn hold(&mut self, n: u32, lr: Lr) -> Option<LrUpdate> {
+        *self.hw.get_mut(n as usize)? = lr;
         self.held |= 1 << n;
         self.stale &= !(1 << n);
-        *self.hw.get_mut(n as usize)? = lr;
         Some(LrUpdate { dirty: 1 << n, resync: false })
     }
 
@@ -35,7 +67,7 @@ impl Redist {
         (n < u32::from(self.lr_count)).then_some(n)
     }
 
-    /// The list register of private interrupt `intid`, if the hardware says that it is done.
+    /// The list register of interrupt `intid`, if the hardware says that it is done.
     fn emptied_lr(&self, intid: u32, elrsr: u64) -> Option<u32> {
         let mut done = elrsr as u16 & self.held;
         while done != 0 {
@@ -132,5 +164,67 @@ mod tests {
         (0..3).for_each(|intid| assert!(redist.quick_sgi(intid, 0).is_some()));
 
         assert_eq!(redist.quick_sgi(SGI, 0), None);
+    }
+
+    const SPI: u32 = 80;
+
+    /// As [`redist`], with SPI 80 edge-triggered, in group 1 and enabled.
+    fn with_spi() -> (Dist, Redist) {
+        let mut dist = Dist::new(1);
+        let mut redist = redist();
+        let at = u64::from(SPI / 32 * 4);
+        let _ = dist.write(regs::GICD_CTLR, Width::B4, 2);
+        let _ = dist.write(regs::GICD_IGROUPR + at, Width::B4, 1 << (SPI % 32));
+        let _ = dist.write(regs::GICD_ICFGR + u64::from(SPI / 16 * 4), Width::B4, 2);
+        let _ = dist.write(regs::GICD_ISENABLER + at, Width::B4, 1 << (SPI % 32));
+        let _ = redist.flush(&mut dist);
+        (dist, redist)
+    }
+
+    #[test]
+    fn quick_spi_does_what_the_general_way_does() {
+        let ((mut dist, mut redist), (mut slow_dist, mut slow_redist)) = (with_spi(), with_spi());
+
+        let update = redist.quick_spi(&mut dist, SPI, u64::MAX);
+
+        let target = slow_dist.pulse(SPI);
+        assert_eq!(target, Some(0));
+        assert_eq!(update, Some(slow_redist.flush(&mut slow_dist)));
+        assert_eq!((dist, redist), (slow_dist, slow_redist));
+    }
+
+    #[test]
+    fn quick_spi_again_uses_the_emptied_list_register() {
+        let (mut dist, mut redist) = with_spi();
+        let first = redist.quick_spi(&mut dist, SPI, u64::MAX);
+
+        let again = redist.quick_spi(&mut dist, SPI, u64::MAX);
+
+        assert_eq!(again, first);
+    }
+
+    #[test]
+    fn quick_spi_that_is_still_in_a_list_register_goes_the_general_way() {
+        let (mut dist, mut redist) = with_spi();
+        let _ = redist.quick_spi(&mut dist, SPI, u64::MAX);
+
+        assert_eq!(redist.quick_spi(&mut dist, SPI, 0), None);
+    }
+
+    #[test]
+    fn quick_spi_of_a_disabled_or_unknown_interrupt_goes_the_general_way() {
+        let (mut dist, mut redist) = with_spi();
+
+        assert_eq!(redist.quick_spi(&mut dist, SPI + 1, u64::MAX), None);
+        assert_eq!(redist.quick_spi(&mut dist, 31, u64::MAX), None);
+        assert_eq!(redist.quick_spi(&mut dist, u32::MAX, u64::MAX), None);
+    }
+
+    #[test]
+    fn quick_spi_routed_to_another_vcpu_goes_the_general_way() {
+        let (mut dist, mut redist) = with_spi();
+        let _ = dist.write(regs::GICD_IROUTER + u64::from(SPI) * 8, Width::B8, 1);
+
+        assert_eq!(redist.quick_spi(&mut dist, SPI, u64::MAX), None);
     }
 }

@@ -1,9 +1,10 @@
 //! Interrupt state: from the model to the list registers and back (see `devices::vgic`, "Life of an exit").
 
+use super::stats::kind;
 use super::vcpu::Cpu;
 use super::vm;
 use abi::vcpu::reason;
-use devices::vgic::{CpuMask, Dist, Mailbox, Posted, Redist, Sgi, SgiRegister};
+use devices::vgic::{CpuMask, Dist, LrUpdate, Mailbox, Posted, Redist, Sgi, SgiRegister};
 use rt::lock::Guard;
 use rt::sys;
 
@@ -48,6 +49,13 @@ fn fold_and_fill<T>(
     result
 }
 
+/// Hands list registers to the kernel.
+#[inline]
+fn install(cpu: Cpu, update: LrUpdate, redist: &Redist) {
+    let interrupts = cpu.page().install(update, |n| redist.lr(n));
+    cpu.count(kind::INJECTED, interrupts);
+}
+
 /// Fills the list registers; with an exact look first where the model asks for it. Gives other vCPUs that must look.
 fn flush(cpu: Cpu, mut redist: Guard<Redist>) -> CpuMask {
     let mut others = 0;
@@ -60,7 +68,7 @@ fn flush(cpu: Cpu, mut redist: Guard<Redist>) -> CpuMask {
         others = redist.sync_full(&mut dist, &lrs, cpu.page().dirty());
         update = redist.flush(&mut dist);
     }
-    cpu.page().install(update, |n| redist.lr(n));
+    install(cpu, update, &redist);
     cpu.page().set_timer(u64::from(redist.timer_word()));
     others
 }
@@ -86,7 +94,7 @@ fn refresh_private(cpu: Cpu, work: impl FnOnce(&mut Redist)) {
     redist.sync_private(elrsr, eisr);
     work(&mut redist);
     match redist.flush_private() {
-        Some(update) => cpu.page().install(update, |n| redist.lr(n)),
+        Some(update) => install(cpu, update, &redist),
         None => {
             // Two statements: the guard of the first must be gone before `flush` takes the lock.
             let others = redist.sync(&mut cpu.vm().dist.lock(), elrsr, eisr);
@@ -137,7 +145,7 @@ fn accept(cpu: Cpu, posted: Posted, one: Option<u32>) {
         let mut redist = cpu.own.redist.lock();
         let elrsr = cpu.page().elrsr() & !cpu.page().dirty();
         if let Some(update) = redist.quick_sgi(intid, elrsr) {
-            return cpu.page().install(update, |n| redist.lr(n));
+            return install(cpu, update, &redist);
         }
     }
     accept_all(cpu, posted);
@@ -180,4 +188,23 @@ pub fn set_ppi(cpu: Cpu, intid: u32, level: bool) {
 /// Sets the line of an SPI to what `level` says under the distributor's lock.
 pub fn set_spi(cpu: Cpu, intid: u32, level: impl FnOnce() -> bool) {
     refresh(cpu, |_, dist| ((), dist.set_level(intid, level()).map_or(0, |target| 1 << target)));
+}
+
+/// An edge on the line of an SPI.
+#[inline]
+pub fn pulse(cpu: Cpu, intid: u32) {
+    {
+        let mut redist = cpu.own.redist.lock();
+        let elrsr = cpu.page().elrsr() & !cpu.page().dirty();
+        let update = redist.quick_spi(&mut cpu.vm().dist.lock(), intid, elrsr);
+        if let Some(update) = update {
+            return install(cpu, update, &redist);
+        }
+    }
+    pulse_any(cpu, intid);
+}
+
+#[inline(never)]
+fn pulse_any(cpu: Cpu, intid: u32) {
+    refresh(cpu, |_, dist| ((), dist.pulse(intid).map_or(0, |target| 1 << target)));
 }

@@ -1,5 +1,6 @@
 //! What runs at EL0: set-up, exit handlers, input.
 
+mod bell;
 mod call;
 mod host;
 mod irq;
@@ -9,6 +10,7 @@ mod page;
 mod serial;
 mod slow;
 pub mod start;
+mod stats;
 mod sysreg;
 mod vcpu;
 mod vm;

@@ -56,6 +56,7 @@ impl Page {
     field!(dirty, set_dirty, irq.dirty, "List registers to install.");
     field!(elrsr, irq.elrsr, "ICH_ELRSR_EL2.");
     field!(eisr, irq.eisr, "ICH_EISR_EL2.");
+    field!(bells, set_bells, irq.bells, "Doorbells that were rung.");
     field!(set_timer = irq.timer, "How to inject the virtual timer.");
 
     /// Xn; 31 is XZR.
@@ -94,17 +95,22 @@ impl Page {
         unsafe { (&raw mut (*self.0).irq.lr).cast::<u64>().add(n.min(MAX_LRS - 1)).write_volatile(value) }
     }
 
-    /// Hands list registers to the kernel, which installs them when the guest is resumed.
-    pub fn install(self, update: LrUpdate, lr: impl Fn(usize) -> u64) {
+    /// Hands list registers to the kernel, which installs them when the guest is resumed. Gives how many interrupts are
+    /// in them.
+    pub fn install(self, update: LrUpdate, lr: impl Fn(usize) -> u64) -> u64 {
         let mut left = update.dirty;
+        let mut interrupts = 0;
         while left != 0 {
             let n = left.trailing_zeros() as usize;
-            self.set_lr(n, lr(n));
+            let value = lr(n);
+            interrupts += u64::from(value != 0);
+            self.set_lr(n, value);
             left &= left - 1;
         }
         if update.dirty != 0 {
             self.set_dirty(self.dirty() | u64::from(update.dirty));
         }
+        interrupts
     }
 
     /// The list registers as the hardware has them. Those not installed yet stay as the VMM wrote them.

@@ -6,9 +6,9 @@
 //! ```
 #![allow(unsafe_code, reason = "registers of the physical UART")]
 
-use super::irq;
 use super::vcpu::INPUT;
 use super::vm;
+use super::{irq, stats};
 use core::sync::atomic::{
     AtomicBool, AtomicU32,
     Ordering::{AcqRel, Relaxed, SeqCst},
@@ -19,7 +19,7 @@ use devices::vgic::Posted;
 use rt::lock::SpinLock;
 use rt::sys;
 use rt::volatile::Volatile;
-use sysdesc::{VMM_UART, exit, vmm_slot};
+use sysdesc::{VMM_UART, exit, vmm_slot, worker};
 use vmm::queue::Queue;
 
 /// Registers of a PL011 (DDI0183), as words.
@@ -42,7 +42,7 @@ const DR: u64 = 0;
 /// Offset of UARTFR.
 pub const FR: u64 = 0x18;
 /// Bit of the worker's notification: there is room in the queue again. (Bit 0 is the interrupt.)
-const ROOM: u64 = 2;
+const ROOM: u64 = worker::OWN;
 const FR_RXFE: u32 = 1 << 4;
 const FR_TXFF: u32 = 1 << 5;
 /// 8 bits, FIFOs on.
@@ -186,9 +186,11 @@ impl Serial {
             if self.physical && self.drain() {
                 let _ = sys::irq_ack(vmm_slot::UART_IRQ);
             }
-            if sys::wait(vmm_slot::WORKER, u64::MAX).is_err() {
+            match sys::wait(vmm_slot::WORKER, u64::MAX) {
+                Ok(bits) if bits & worker::HEARTBEAT != 0 => stats::heartbeat(),
+                Ok(_) => {}
                 // Root takes the VMM apart, or has forgotten the notification.
-                sys::exit(exit::ERROR)
+                Err(_) => sys::exit(exit::ERROR),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What needs a vCPU's whole state: injected exceptions, and accesses to devices without a syndrome.
 
 use super::mmio;
+use super::stats::kind;
 use super::vcpu::Cpu;
 use abi::vcpu::{RegFrame, VcpuState, sys};
 use devices::Width;
@@ -12,6 +13,7 @@ use vmm::walk::walk;
 /// Makes the guest take an exception at its current instruction.
 #[cold]
 pub fn inject(cpu: Cpu, exception: Exception) {
+    cpu.count(kind::REFUSED, 1);
     cpu.page().with_state(cpu.slot(), |frame, state| {
         inject::inject(frame, state, exception);
         true

@@ -1,6 +1,7 @@
 //! The VMM's first thread: loads the guest, builds its machine, starts vCPU 0, then brings console input.
 #![allow(unsafe_code, reason = "files and stacks as memory")]
 
+use super::bell::Bells;
 use super::memory::Memory;
 use super::serial::Serial;
 use super::vcpu::{self, affinity, entry_address};
@@ -16,13 +17,16 @@ use devices::psci::{NotAffected, Psci};
 use devices::vgic::Dist;
 use rt::lock::SpinLock;
 use rt::sys::{self, create};
-use sysdesc::{MAX_VCPUS, VMM_INFO, VMM_INITRD, VMM_KERNEL, VmmInfo, exit, vmm_slot};
+use sysdesc::{MAX_BELLS_OUT, MAX_SHARED, MAX_VCPUS, VMM_INFO, VMM_INITRD, VMM_KERNEL, VmmInfo, exit, vmm_slot};
 use vmm::boot::{self, Layout};
 use vmm::machine::RAM_BASE;
-use vmm::tree;
+use vmm::tree::{self, Config, Shared};
 
 /// Bytes of a handler's stack.
 const STACK: usize = 4 * PAGE_SIZE as usize;
+
+/// Room for the device tree.
+const TREE: usize = 3 * PAGE_SIZE as usize;
 
 #[repr(C, align(4096))]
 struct Stack(UnsafeCell<[u8; STACK]>);
@@ -37,6 +41,13 @@ enum Error {
     Boot(boot::Error),
     Tree,
     Kernel(&'static str, Status),
+}
+
+impl Error {
+    /// Names the step at which the kernel refuses.
+    fn at(what: &'static str) -> impl FnOnce(Status) -> Self {
+        move |status| Self::Kernel(what, status)
+    }
 }
 
 impl Display for Error {
@@ -68,23 +79,30 @@ fn start(info: &VmmInfo) -> Result<&'static Vm, Error> {
     let memory = Memory::new(info.vm.memory);
     let layout = load(info, count, memory)?;
     map(info)?;
+    let bells = Bells::new(info);
+    let mut dist = Dist::new(count as u8);
+    bells.set_up(&mut dist);
     let id = id_registers();
     let ram = RAM_BASE..RAM_BASE.saturating_add(info.vm.memory);
     let machine = Vm {
         count,
         vcpus: core::array::from_fn(|index| Vcpu::new(index, count, info.lr_count)),
-        dist: SpinLock::new(Dist::new(count as u8)),
+        dist: SpinLock::new(dist),
         serial: Serial::new(info.has_uart != 0),
         // The epoch is that of the counter, so that time goes on over a restart.
         rtc: SpinLock::new(Pl031::new(info.epoch as u32, 0)),
         psci: SpinLock::new(Psci::new(count as u8, ram, not_affected(id))),
         cntfrq: info.cntfrq,
+        bells,
         memory,
         id,
     };
     // SAFETY: this is the first thread, and there is no handler yet.
     let vm = unsafe { vm::set(machine) };
-    vm.vcpus.iter().take(count).try_for_each(make_vcpu)?;
+    vm.vcpus.iter().take(count).try_for_each(|vcpu| make_vcpu(info, vcpu))?;
+    if info.bells_in != 0 {
+        sys::vcpu_bind(vcpu_slot(0), vmm_slot::BELLS_IN).map_err(Error::at("bind the doorbells"))?;
+    }
     vm.serial.enable();
     vcpu::post_start(vm, 0, layout.kernel, layout.dtb);
     Ok(vm)
@@ -107,8 +125,11 @@ fn load(info: &VmmInfo, count: usize, memory: Memory) -> Result<Layout, Error> {
     let header = boot::header(kernel).map_err(Error::Boot)?;
     let layout =
         boot::place(header, info.kernel_size, info.initrd_size, RAM_BASE, info.vm.memory).map_err(Error::Boot)?;
-    let mut buffer = [0; 8192];
-    let size = tree::write(&mut buffer, &config(info, count, &layout)).ok_or(Error::Tree)?;
+    let mut buffer = [0; TREE];
+    let shared: [Shared; MAX_SHARED] = core::array::from_fn(|n| shared(info, n));
+    let config =
+        Config { shared: shared.get(..info.shared_count as usize).unwrap_or(&shared), ..config(info, count, &layout) };
+    let size = tree::write(&mut buffer, &config).ok_or(Error::Tree)?;
     let parts =
         [(layout.kernel, kernel), (layout.initrd, initrd), (layout.dtb, buffer.get(..size).unwrap_or_default())];
     // `place` has found room for all of them.
@@ -116,39 +137,60 @@ fn load(info: &VmmInfo, count: usize, memory: Memory) -> Result<Layout, Error> {
     Ok(layout)
 }
 
-fn config<'a>(info: &'a VmmInfo, count: usize, layout: &Layout) -> tree::Config<'a> {
-    let cmdline = &info.vm.cmdline;
-    let end = cmdline.iter().position(|&byte| byte == 0).unwrap_or(cmdline.len());
-    let cmdline = cmdline.get(..end).unwrap_or_default();
-    tree::Config {
+/// A zero-terminated string.
+fn text(bytes: &[u8]) -> &str {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    core::str::from_utf8(bytes.get(..end).unwrap_or_default()).unwrap_or("")
+}
+
+fn config<'a>(info: &'a VmmInfo, count: usize, layout: &Layout) -> Config<'a> {
+    Config {
         vcpus: count as u64,
         memory: info.vm.memory,
-        cmdline: core::str::from_utf8(cmdline).unwrap_or(""),
+        cmdline: text(&info.vm.cmdline),
         initrd: (info.initrd_size != 0).then(|| (layout.initrd, layout.initrd.saturating_add(info.initrd_size))),
         seed: &info.seed,
+        shared: &[],
+        bells_in: Bells::new(info).of_guest(),
+        bells_out: info.bells_out,
     }
 }
 
-/// Makes the guest's space, with its RAM, and its doorbell.
-fn map(info: &VmmInfo) -> Result<(), Error> {
-    let pages = info.vm.memory >> PAGE_SHIFT;
-    create::space(SPACE_SLOT).map_err(|status| Error::Kernel("make the guest's space", status))?;
-    create::notification(u64::from(DOORBELLS.0)).map_err(|status| Error::Kernel("make a doorbell", status))?;
-    sys::map(vmm_slot::RAM, SPACE_SLOT, RAM_BASE, 0, pages, READ | WRITE | EXEC)
-        .map_err(|status| Error::Kernel("map guest RAM", status))
+fn shared(info: &VmmInfo, n: usize) -> Shared<'_> {
+    let region = info.shared.get(n);
+    region.map_or(Shared::default(), |region| Shared {
+        name: text(&region.name),
+        ipa: region.ipa,
+        size: region.size,
+        writable: region.writable != 0,
+    })
 }
 
-fn make_vcpu(own: &'static Vcpu) -> Result<(), Error> {
+/// Makes the guest's space, with its RAM and what it shares with others, and its own doorbell.
+fn map(info: &VmmInfo) -> Result<(), Error> {
+    let pages = info.vm.memory >> PAGE_SHIFT;
+    create::space(SPACE_SLOT).map_err(Error::at("make the guest's space"))?;
+    create::notification(u64::from(DOORBELLS)).map_err(Error::at("make a doorbell"))?;
+    sys::map(vmm_slot::RAM, SPACE_SLOT, RAM_BASE, 0, pages, READ | WRITE | EXEC).map_err(Error::at("map guest RAM"))?;
+    for (region, n) in info.shared.iter().take(info.shared_count as usize).zip(0..) {
+        let rights = if region.writable != 0 { READ | WRITE } else { READ };
+        sys::map(vmm_slot::SHARED + n, SPACE_SLOT, region.ipa, 0, region.size >> PAGE_SHIFT, rights)
+            .map_err(Error::at("map shared memory"))?;
+    }
+    Ok(())
+}
+
+fn make_vcpu(info: &VmmInfo, own: &'static Vcpu) -> Result<(), Error> {
     let index = own.index;
     let n = index as u64;
     let (vcpu, page, sched) = (vcpu_slot(index), vmm_slot::VCPU_PAGE + n, vmm_slot::VCPU_SCHED + n);
-    create::vcpu(vcpu, SPACE_SLOT, sched, page, affinity(index))
-        .map_err(|status| Error::Kernel("make a vCPU", status))?;
+    create::vcpu(vcpu, SPACE_SLOT, sched, page, affinity(index)).map_err(Error::at("make a vCPU"))?;
+    let doorbells = (DOORBELLS, 1 + info.bells_out.min(MAX_BELLS_OUT as u64) as u32);
     let stack = STACKS.get(index).map_or(0, |stack| stack.0.get() as u64 + STACK as u64);
     // SAFETY: the entry is made by `vcpu_handler!`; each vCPU has a stack of its own, which nothing else uses. The
     // argument is the reference that the handler takes.
-    unsafe { sys::vcpu_handler(vcpu, entry_address(), stack, core::ptr::from_ref(own) as u64, DOORBELLS, 0) }
-        .map_err(|status| Error::Kernel("set up a vCPU's handler", status))
+    unsafe { sys::vcpu_handler(vcpu, entry_address(), stack, core::ptr::from_ref(own) as u64, doorbells, 0) }
+        .map_err(Error::at("set up a vCPU's handler"))
 }
 
 /// The ID registers that the guest sees, by CRm << 3 | op2.

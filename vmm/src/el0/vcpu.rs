@@ -7,8 +7,9 @@
 //! ```
 
 use super::page::Page;
+use super::stats::{self, kind};
 use super::vm::{self, Vcpu, Vm};
-use super::{call, irq, mmio, slow, sysreg};
+use super::{bell, call, irq, mmio, slow, sysreg};
 use abi::syscall::{RESUME_RUN, RESUME_WAIT};
 use abi::vcpu::reason;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -62,6 +63,14 @@ impl Cpu {
         1 << (self.index() & 31)
     }
 
+    /// Adds `n` to what is counted of it as `kind`.
+    #[inline(always)]
+    pub fn count(self, kind: usize, n: u64) {
+        if let Some(counter) = self.own.stats.count.get(kind) {
+            stats::add(counter, n);
+        }
+    }
+
     /// What becomes of it at the end of this exit.
     pub fn set_action(self, action: u64) {
         self.own.action.store(action, Relaxed);
@@ -85,8 +94,10 @@ extern "C" fn handle(own: &'static Vcpu) -> u64 {
     if page.reason() == reason::SYNC {
         let esr = page.esr();
         if class(esr) == ec::DATA_ABORT {
+            cpu.count(kind::MMIO, 1);
             mmio::data_abort(cpu, esr);
         } else if Sysreg(esr).is_write_of(sysreg::ICC_SGI1R_EL1) {
+            cpu.count(kind::SGI, 1);
             irq::sgi(cpu, SgiRegister::Sgi1r, page.x(Sysreg(esr).register()));
             page.skip();
         } else {
@@ -110,8 +121,14 @@ extern "C" fn handle(own: &'static Vcpu) -> u64 {
 fn asynchronous(cpu: Cpu) {
     match cpu.page().reason() {
         reason::KICK => kicked(cpu),
-        reason::MAINTENANCE => irq::maintain(cpu),
-        reason::TIMER => timers(cpu),
+        reason::MAINTENANCE => {
+            cpu.count(kind::MAINTENANCE, 1);
+            irq::maintain(cpu);
+        }
+        reason::TIMER => {
+            cpu.count(kind::TIMER, 1);
+            timers(cpu);
+        }
         _ => failed(cpu),
     }
 }
@@ -119,7 +136,16 @@ fn asynchronous(cpu: Cpu) {
 /// A synchronous exception of the guest.
 #[inline(never)]
 fn synchronous(cpu: Cpu, esr: u64) {
-    match class(esr) {
+    let class = class(esr);
+    cpu.count(
+        match class {
+            ec::SYSREG => kind::SYSREG,
+            ec::HVC | ec::SMC => kind::CALL,
+            _ => kind::OTHER,
+        },
+        1,
+    );
+    match class {
         ec::SYSREG => sysreg::trapped(cpu, esr),
         ec::HVC => call::call(cpu),
         ec::SMC => {
@@ -137,12 +163,20 @@ fn synchronous(cpu: Cpu, esr: u64) {
 #[cold]
 fn failed(cpu: Cpu) {
     rt::log!("vmm: vcpu {}: SError, esr={:#x} elr={:#x}", cpu.index(), cpu.page().esr(), cpu.page().elr());
-    sys::exit(exit::ERROR)
+    sys::exit(exit::CRASH)
 }
 
-/// Someone posted to the mailbox.
+/// A doorbell was rung, or someone posted to the mailbox.
 fn kicked(cpu: Cpu) {
+    cpu.count(kind::KICK, 1);
+    let bells = cpu.page().bells();
+    if bells != 0 {
+        bell::rung(cpu, bells);
+    }
     let posted = cpu.own.mailbox.take();
+    if posted.is_empty() {
+        return;
+    }
     if posted.has_own(START) {
         start(cpu);
     }

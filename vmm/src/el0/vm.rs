@@ -1,9 +1,11 @@
 //! The state of the VM that all handlers share.
 #![allow(unsafe_code, reason = "a static that is set once")]
 
+use super::bell::Bells;
 use super::memory::Memory;
 use super::page::Page;
 use super::serial::Serial;
+use super::stats::{self, VcpuStats};
 use abi::syscall::RESUME_PARK;
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -18,9 +20,9 @@ use vmm::ptimer::PTimer;
 /// Slot of the guest's Space.
 pub const SPACE_SLOT: u64 = vmm_slot::FREE;
 
-/// Slots of the guest's doorbells (HVC #1), and their number. The first is the VM's own: a notification that nobody
-/// waits for, so that a guest can tell that it has doorbells.
-pub const DOORBELLS: (u32, u32) = (vmm_slot::FREE as u32 + 16, 1);
+/// First slot of the guest's doorbells (HVC #1). Number 0 is the VM's own: a notification that nobody waits for, so that
+/// a guest can tell that it has doorbells.
+pub const DOORBELLS: u32 = vmm_slot::BELLS_OUT as u32;
 
 /// Slot of vCPU `index`.
 pub const fn vcpu_slot(index: usize) -> u64 {
@@ -45,6 +47,8 @@ pub struct Vcpu {
     pub ptimer: SpinLock<PTimer>,
     /// Debug registers, which hold what is written and do nothing.
     pub debug: SpinLock<[u64; DEBUG_REGISTERS]>,
+    /// What is counted of it.
+    pub stats: &'static VcpuStats,
 }
 
 /// Breakpoint and watchpoint registers: CRm << 2 | (op2 - 4).
@@ -66,6 +70,8 @@ pub struct Vm {
     pub psci: SpinLock<Psci>,
     /// Counter ticks per second.
     pub cntfrq: u64,
+    /// Incoming doorbells.
+    pub bells: Bells,
     /// Guest RAM.
     pub memory: Memory,
     /// ID registers as the guest sees them, by CRm << 3 | op2.
@@ -84,6 +90,7 @@ impl Vcpu {
             start: [const { AtomicU64::new(0) }; 2],
             ptimer: SpinLock::new(PTimer::new()),
             debug: SpinLock::new([0; DEBUG_REGISTERS]),
+            stats: stats::vcpu(index),
         }
     }
 }

@@ -1,0 +1,56 @@
+//! Doorbells of other VMs: their guests ring by HVC #1, the kernel sets bits of the notification that is bound to vCPU 0
+//! and kicks it, and its handler makes the SPIs pending.
+
+use super::irq;
+use super::vcpu::Cpu;
+use devices::vgic::Dist;
+use sysdesc::{MAX_BELLS_IN, VmmInfo};
+use vmm::machine::{BELL_SPI, SPI_BASE};
+
+/// The VM's incoming doorbells, by bit.
+#[derive(Clone, Copy, Debug)]
+pub struct Bells {
+    /// Those that the guest takes as an interrupt.
+    guest: u64,
+    /// Those of ports.
+    ports: u64,
+}
+
+/// INTID of doorbell `n`.
+fn intid(n: u32) -> u32 {
+    SPI_BASE + BELL_SPI + n
+}
+
+impl Bells {
+    /// From root's word.
+    pub fn new(info: &VmmInfo) -> Self {
+        let all = (1 << info.bells_in.min(MAX_BELLS_IN as u64)) - 1;
+        let bits = info.ports.iter().take(info.port_count as usize).map(|port| 1 << (port.bell_in & 63));
+        let ports = bits.fold(0, |set, bit: u64| set | bit);
+        Self { guest: all & !ports, ports: all & ports }
+    }
+
+    /// Those that the guest takes as an interrupt.
+    pub fn of_guest(self) -> u64 {
+        self.guest
+    }
+
+    /// Makes their SPIs edge-triggered.
+    pub fn set_up(self, dist: &mut Dist) {
+        let heard = (0..MAX_BELLS_IN as u32).filter(|n| self.guest >> n & 1 != 0);
+        heard.for_each(|n| dist.edge_triggered(intid(n)));
+    }
+}
+
+/// The doorbells `bells` were rung; vCPU 0's handler takes them.
+#[inline]
+pub fn rung(cpu: Cpu, bells: u64) {
+    cpu.page().set_bells(0);
+    let Bells { guest, ports } = cpu.vm().bells;
+    let mut left = bells & guest;
+    while left != 0 {
+        irq::pulse(cpu, intid(left.trailing_zeros()));
+        left &= left - 1;
+    }
+    let _ = ports;
+}
