@@ -1,6 +1,6 @@
 //! What the device tree says of the machine.
 
-use kcore::dt::{Fdt, Node};
+use kcore::dt::Fdt;
 
 /// The machine.
 #[derive(Clone, Copy)]
@@ -17,25 +17,17 @@ pub struct Platform {
 
 /// Reads the machine; what is missing is told by name.
 pub fn read(fdt: &Fdt) -> Result<Platform, &'static str> {
-    let gic = fdt.compatible("arm,gic-v3").next().ok_or("no arm,gic-v3 in the device tree (GICv2 is not supported)")?;
+    let gic = fdt.compatible("arm,gic-v3").ok_or("no arm,gic-v3 in the device tree (GICv2 is not supported)")?;
     let mut regs = gic.reg();
     let distributor = regs.next().ok_or("the GIC has no distributor")?.0;
     let redistributors = regs.next().ok_or("the GIC has no redistributors")?;
-    let psci = ["arm,psci-1.0", "arm,psci-0.2"].iter().find_map(|c| fdt.compatible(c).next());
+    let psci = ["arm,psci-1.0", "arm,psci-0.2"].iter().find_map(|c| fdt.compatible(c));
     let method = psci.as_ref().and_then(|p| p.str("method")).ok_or("no PSCI in the device tree")?;
-    let uart = fdt.compatible("arm,pl011").next();
+    let uart = fdt.compatible("arm,pl011");
     Ok(Platform {
         distributor,
         redistributors,
-        uart: uart.map_or((0, 0), |u| (u.reg().next().map_or(0, |r| r.0), spi(&u))),
+        uart: uart.map_or((0, 0), |u| (u.reg().next().map_or(0, |r| r.0), u.spi().unwrap_or(0))),
         psci_smc: method == "smc",
     })
-}
-
-/// INTID of a node's first interrupt, an SPI.
-fn spi(node: &Node) -> u32 {
-    match node.interrupts().next() {
-        Some((0, n, _)) => n.saturating_add(32),
-        _ => 0,
-    }
 }

@@ -55,7 +55,7 @@ fn first(dtb: u64, image: u64) -> ! {
     let blob = root::bytes(dtb, DTB_MAX as usize);
     let size = Fdt::size(blob).unwrap_or(0);
     let Some(fdt) = Fdt::new(blob) else { fail("x0 does not hold a device tree") };
-    if let Some(uart) = fdt.compatible("arm,pl011").next().and_then(|n| n.reg().next()) {
+    if let Some(uart) = fdt.compatible("arm,pl011").and_then(|n| n.reg().next()) {
         mmu::map_identity(uart.0, uart.0 + PAGE_SIZE, Memory::Device).unwrap_or_else(|_| fail(tables));
         log::init(uart.0);
     }
