@@ -77,6 +77,13 @@ impl<'a> Channel<'a> {
         Ok(Self { words, capacity })
     }
 
+    /// The channel that fills `words`, of which both sides know that it is one: what the header says is not looked at.
+    #[must_use]
+    pub fn known(words: &'a [Word]) -> Option<Self> {
+        let capacity = capacity_of(words.len());
+        (capacity != 0).then_some(Self { words, capacity })
+    }
+
     /// Bytes of each ring.
     #[must_use]
     pub fn capacity(&self) -> u32 {
@@ -125,11 +132,5 @@ impl<'a> Ring<'a> {
     pub fn place(&self, position: u32) -> Option<(&'a Word, u32)> {
         let at = position & self.capacity.wrapping_sub(1);
         self.data.get((at >> 2) as usize).map(|word| (word, (at & 3) << 3))
-    }
-
-    /// Bytes between `tail` and `head`, one of which the other side wrote: at most what the ring holds.
-    #[inline]
-    pub fn used(&self, head: u32, tail: u32) -> u32 {
-        head.wrapping_sub(tail).min(self.capacity)
     }
 }

@@ -17,15 +17,21 @@ impl<'a> Reader<'a> {
         Self { ring, tail: ring.tail.load(Relaxed) }
     }
 
-    /// Bytes that are there to read.
-    #[must_use]
-    pub fn available(&self) -> u32 {
-        self.ring.used(self.ring.head.load(Acquire), self.tail)
+    /// Bytes that are there to read. If the other side says that there are more than the ring holds, it is broken, or was
+    /// and has been started anew: all of them are dropped.
+    pub fn available(&mut self) -> u32 {
+        let head = self.ring.head.load(Acquire);
+        let there = head.wrapping_sub(self.tail);
+        if there <= self.ring.capacity {
+            return there;
+        }
+        self.tail = head;
+        self.ring.tail.store(head, Release);
+        0
     }
 
     /// The next byte, which stays there.
-    #[must_use]
-    pub fn peek(&self) -> Option<u8> {
+    pub fn peek(&mut self) -> Option<u8> {
         (self.available() != 0).then(|| self.byte(self.tail))
     }
 

@@ -21,7 +21,7 @@ impl<'a> Writer<'a> {
 
     /// Bytes that have room now.
     pub fn room(&mut self) -> u32 {
-        let used = self.ring.used(self.head, self.ring.tail.load(Acquire));
+        let used = self.head.wrapping_sub(self.ring.tail.load(Acquire));
         self.room = self.ring.capacity.saturating_sub(used);
         self.room
     }

@@ -91,6 +91,20 @@ fn new_owner_goes_on_where_the_last_one_stopped() {
 }
 
 #[test]
+fn more_bytes_than_the_ring_holds_are_dropped() {
+    let memory = words(words_for(16));
+    let channel = Channel::format(&memory).unwrap();
+    let (_, mut reader) = channel.side(1).unwrap();
+
+    memory[layout::RING[0]].store(17, Relaxed);
+    assert_eq!(reader.pop(), None);
+
+    let (mut writer, _) = Channel::known(&memory).unwrap().side(0).unwrap();
+    assert_eq!(writer.write(b"new"), 3);
+    assert_eq!(reader.pop(), Some(b'n'));
+}
+
+#[test]
 fn sleeper_is_rung_for_once() {
     let memory = words(1024);
     let channel = Channel::format(&memory).unwrap();
