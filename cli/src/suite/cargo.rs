@@ -10,11 +10,12 @@ use rustix::process::Signal;
 use std::process::{Command, Output, Stdio};
 
 /// Packages with tests that run on the host.
-pub const HOST: [&str; 8] = ["kcore", "ring", "devices", "rt", "vmm", "sosia-cli", "plugin", "equiv-guest"];
+pub const HOST: [&str; 9] = ["kcore", "ring", "devices", "rt", "vmm", "sosia-cli", "plugin", "equiv-guest", "rtos"];
 /// Packages with loom models.
 pub const LOOM: [&str; 3] = ["kcore", "ring", "devices"];
 /// Packages that exist on the target only.
-const TARGET_ONLY: [&str; 8] = ["kernel", "rt", "root", "vmm", "ktest", "guest-base", "bench-guest", "equiv-guest"];
+const TARGET_ONLY: [&str; 10] =
+    ["kernel", "rt", "root", "vmm", "ktest", "guest-base", "bench-guest", "equiv-guest", "hello", "rtos"];
 
 /// Most seconds that a step may take.
 const LIMIT: &str = "600";

@@ -7,6 +7,11 @@ use crate::{read_sysreg, write_sysreg};
 const GICD_CTLR: u64 = GICD;
 /// ARE_NS and EnableGrp1 (a machine with one security state has them at bits 4 and 1).
 const CTLR_ARE_GRP1: u32 = 1 << 4 | 1 << 1;
+const GICD_IGROUPR: u64 = GICD + 0x80;
+const GICD_ISENABLER: u64 = GICD + 0x100;
+const GICD_IPRIORITYR: u64 = GICD + 0x400;
+const GICD_ICFGR: u64 = GICD + 0xc00;
+const GICD_IROUTER: u64 = GICD + 0x6000;
 const GICR_WAKER: u64 = 0x14;
 const WAKER_PROCESSOR_SLEEP: u32 = 1 << 1;
 const WAKER_CHILDREN_ASLEEP: u32 = 1 << 2;
@@ -49,4 +54,25 @@ pub fn init_cpu(ppis: &[u32]) {
     write_sysreg!("icc_bpr1_el1", 0);
     write_sysreg!("icc_ctlr_el1", 0); // EOI drops priority and deactivates.
     write_sysreg!("icc_igrpen1_el1", 1);
+}
+
+/// Enables an SPI (INTID 32 to 1019) in group 1, edge-triggered, for the CPU that calls.
+pub fn enable_edge_spi(intid: u32) {
+    let (word, byte) = (intid % 32, intid % 4 * 8);
+    let offset = u64::from(intid / 32 * 4);
+    let group = GICD_IGROUPR + offset;
+    write(group, read(group) | 1 << word);
+    let priority = GICD_IPRIORITYR + u64::from(intid & !3);
+    write(priority, read(priority) & !(0xff << byte) | 0x80 << byte);
+    let config = GICD_ICFGR + u64::from(intid / 16 * 4);
+    write(config, read(config) | 0b10 << (intid % 16 * 2));
+    let router = GICD_IROUTER + 8 * u64::from(intid);
+    write(router, (read_sysreg!("mpidr_el1") & 0xff_ffff) as u32);
+    write(router + 4, 0);
+    write(GICD_ISENABLER + offset, 1 << word);
+}
+
+/// Sends SGI `intid` (0 to 15) to the CPUs of a mask of Aff0 (the rest of their affinity being 0).
+pub fn send_sgi(intid: u32, cpus: u16) {
+    write_sysreg!("icc_sgi1r_el1", u64::from(intid & 0xf) << 24 | u64::from(cpus));
 }

@@ -7,6 +7,7 @@
 //! | [`USER_TEXT`] | `0x4000_0000` | EL0, EL1 | the same RAM, read, execute at EL0 only |
 //! | [`USER_DATA`] | `0x4000_0000` | EL0, EL1 | the same RAM, read, write |
 //!
+//! With [`enable_with_shared`], `0x2000_0000` to `0x3000_0000`, where VMs share memory, is normal memory, too.
 //! A guest may put tables of its own into the free entries before it switches translation on.
 #![allow(unsafe_code)] // Switches translation on.
 
@@ -78,4 +79,26 @@ pub fn enable(table: &'static Table) {
     // earlier stage may have left.
     unsafe { core::arch::asm!("dsb ish", "tlbi vmalle1", "dsb ish", "ic iallu", "dsb ish", "isb", options(nostack)) };
     write_sysreg!("sctlr_el1", read_sysreg!("sctlr_el1") | SCTLR_ON);
+}
+
+/// Address of memory that is shared with other VMs.
+pub const SHARED: u64 = 0x2000_0000;
+/// Its end.
+const SHARED_END: u64 = 0x3000_0000;
+
+static mut LEVEL1: Table = Table::empty();
+static mut LEVEL2: Table = Table::empty();
+
+/// As [`enable`] with [`Table::identity`], and shared memory as what it is: normal memory, not executable. Once.
+pub fn enable_with_shared() {
+    let (level1, level2) = (&raw mut LEVEL1, &raw mut LEVEL2);
+    // SAFETY: one CPU runs, once; from `enable` on the tables are only read.
+    let (level1, level2) = unsafe { (&mut *level1, &mut *level2) };
+    for (address, entry) in (0..).step_by(2 << 20).zip(level2.0.iter_mut()) {
+        let kind = if (SHARED..SHARED_END).contains(&address) { NORMAL | INNER_SHAREABLE } else { DEVICE };
+        *entry = address | BLOCK | kind | ACCESSED | NO_EXECUTE_EL0 | NO_EXECUTE_EL1;
+    }
+    *level1 = Table::identity();
+    level1.0[0] = core::ptr::from_ref(level2) as u64 | TABLE_OR_PAGE;
+    enable(level1);
 }
