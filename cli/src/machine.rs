@@ -8,6 +8,8 @@ use std::process::Command;
 
 /// Memory that kernel, root and VMMs take beside the guests' own, in bytes: page tables, pools, device state.
 pub const OWN_MEMORY: u64 = 32 << 20;
+/// Memory that each VM takes beside its guest's RAM, in bytes: its VMM, page tables, rings.
+pub const VM_MEMORY: u64 = 1 << 20;
 /// Most that a machine is grown to by itself, in bytes.
 const MAX_AUTO_MEMORY: u64 = 8 << 30;
 
@@ -53,8 +55,7 @@ pub enum Boot {
 impl Machine {
     /// The machine that a system asks for, or its profile's where it says nothing.
     pub fn new(profile: Profile, system: &System) -> Result<Self> {
-        let most = system.vms.iter().map(|vm| vm.vcpus).max().unwrap_or(1);
-        let cpus = system.machine_cpus.unwrap_or(profile.cpus.max(most));
+        let cpus = system.machine_cpus.unwrap_or(profile.cpus.max(system.wanted_cores()));
         let memory = system.machine_memory.unwrap_or(profile_memory(&profile)?.max(wanted_memory(system)));
         Ok(Self { profile, cpus, memory, bare: false, icount: false, extra: Vec::new() })
     }
@@ -100,7 +101,8 @@ fn profile_memory(profile: &Profile) -> Result<u64> {
 
 /// The guests' memory, as much again for files in the pack at the least, rounded up to 256 MiB.
 fn wanted_memory(system: &System) -> u64 {
-    let guests: u64 = system.vms.iter().map(|vm| vm.memory).sum();
+    let vms: u64 = system.vms.iter().map(|vm| vm.memory + VM_MEMORY).sum();
+    let guests = vms + system.links.shared.iter().map(|region| region.size).sum::<u64>();
     (guests + guests / 8 + 6 * OWN_MEMORY).next_multiple_of(256 << 20).min(MAX_AUTO_MEMORY)
 }
 

@@ -7,6 +7,7 @@
 
 use abi::pack::NAME_LEN;
 
+pub mod console;
 pub mod stats;
 
 /// First word: "SOSIASY2".
@@ -136,6 +137,8 @@ pub struct SharedDesc {
     pub writers: u64,
 }
 
+/// First address of RAM in guests.
+pub const RAM_BASE: u64 = 0x4000_0000;
 /// First address of shared regions in guests.
 pub const SHARED_BASE: u64 = 0x2000_0000;
 /// End of shared regions in guests.

@@ -3,12 +3,14 @@
 use crate::args::CheckArgs;
 use crate::config::{Kernel, Profile, System, Vm, show_size};
 use crate::image::{Payload, arm64, payload};
-use crate::machine::{self, Machine, OWN_MEMORY};
+use crate::machine::{self, Machine, OWN_MEMORY, VM_MEMORY};
 use crate::prepare::{self, toolchain};
-use miette::{Result, miette};
+use miette::Result;
 
-/// Memory that a guest needs beside kernel and initrd, in bytes.
-const GUEST_ROOM: u64 = 4 << 20;
+/// A kernel's blocks.
+const BLOCK: u64 = 2 << 20;
+/// Memory that a guest needs beside kernel and initrd, in bytes: its device tree, a stack.
+const GUEST_ROOM: u64 = 1 << 20;
 /// The kernel and its pack lie behind the first 2 MiB, where firmware and device tree may be.
 const FIRMWARE: u64 = 2 << 20;
 
@@ -30,11 +32,12 @@ pub fn run(args: &CheckArgs) -> Result<u8> {
 
 /// Checks that all fits; gives the bytes of the machine's memory that are used.
 pub fn plan(system: &System, payload: &Payload, machine: &Machine) -> Result<u64> {
-    let mut used = FIRMWARE + OWN_MEMORY;
+    system.check_capacity(machine.cpus)?;
+    let shared: u64 = system.links.shared.iter().map(|region| region.size).sum();
+    let mut used = FIRMWARE + own_memory(system) + shared;
     for ((vm, kernel), initrd) in system.vms.iter().zip(&payload.kernels).zip(&payload.initrds) {
         let initrd = initrd.as_ref().map_or(0, |initrd| initrd.len() as u64);
         check_guest(vm, arm64::memory_size(kernel), initrd)?;
-        check_cores(vm, machine)?;
         used += vm.memory + kernel.len() as u64 + initrd;
     }
     if used > machine.memory {
@@ -51,7 +54,7 @@ pub fn plan(system: &System, payload: &Payload, machine: &Machine) -> Result<u64
 }
 
 fn check_guest(vm: &Vm, kernel: u64, initrd: u64) -> Result<()> {
-    let needed = (kernel + initrd + GUEST_ROOM).next_multiple_of(2 << 20);
+    let needed = (kernel.next_multiple_of(BLOCK) + initrd + GUEST_ROOM).next_multiple_of(BLOCK);
     if vm.memory < needed {
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
         let why = format!("its kernel takes {} MiB and its initrd {} MiB of it", mib(kernel), mib(initrd));
@@ -60,16 +63,8 @@ fn check_guest(vm: &Vm, kernel: u64, initrd: u64) -> Result<()> {
     Ok(())
 }
 
-fn check_cores(vm: &Vm, machine: &Machine) -> Result<()> {
-    match vm.cores.iter().find(|core| **core >= machine.cpus) {
-        Some(core) => Err(miette!(
-            help = format!("cores are counted from 0 to {}; [machine] cpus = N gives more", machine.cpus - 1),
-            "VM `{}` asks for core {core}, which the machine ({}) has not",
-            vm.name,
-            machine::describe(machine)
-        )),
-        None => Ok(()),
-    }
+fn own_memory(system: &System) -> u64 {
+    OWN_MEMORY + system.vms.len() as u64 * VM_MEMORY
 }
 
 fn table(system: &System, payload: &Payload, machine: &Machine, used: u64) -> String {
@@ -96,7 +91,7 @@ fn table(system: &System, payload: &Payload, machine: &Machine, used: u64) -> St
         "\nmemory: {} MiB of {} MiB used, {} MiB of it for the hypervisor (at most) and firmware\n",
         mib(used),
         mib(machine.memory),
-        mib(FIRMWARE + OWN_MEMORY)
+        mib(FIRMWARE + own_memory(system))
     )
 }
 

@@ -4,8 +4,10 @@ mod error;
 mod profile;
 mod size;
 mod system;
+mod time;
 
 pub use error::{ConfigError, Source};
 pub use profile::Profile;
 pub use size::{parse_size, show_size};
-pub use system::{Initrd, Kernel, System, Vm, VmOptions};
+pub use system::{Bell, Initrd, Kernel, Links, Port, Restart, Share, Shared, System, Vm, VmOptions};
+pub use time::{parse_time, show_time};

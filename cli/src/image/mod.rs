@@ -103,6 +103,8 @@ pub struct Names {
     pub kernel: String,
     /// Initrd; empty: none.
     pub initrd: String,
+    /// The kernel's format: `sysdesc::format`.
+    pub format: u64,
 }
 
 /// Each different file goes into the pack once.
@@ -121,7 +123,7 @@ fn add_payload(pack: &mut Pack, payload: Payload) -> Result<Vec<Names>> {
     for (kernel, initrd) in payload.kernels.into_iter().zip(payload.initrds) {
         let kernel = add("kernel", kernel)?;
         let initrd = initrd.map(|data| add("initrd", data)).transpose()?.unwrap_or_default();
-        names.push(Names { kernel, initrd });
+        names.push(Names { kernel, initrd, format: sysdesc::format::IMAGE });
     }
     Ok(names)
 }
