@@ -13,6 +13,7 @@ mod exec;
 mod image;
 mod lines;
 mod machine;
+mod mux;
 mod paths;
 mod prepare;
 mod progress;

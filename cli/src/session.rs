@@ -1,5 +1,7 @@
 //! A running QEMU: its console as a stream of bytes, always under a deadline, never left behind.
 
+use crate::config::System;
+use crate::mux::{self, Demux};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
@@ -25,7 +27,12 @@ pub struct Session {
     input: ChildStdin,
     output: ChildStdout,
     errors: Option<JoinHandle<String>>,
-    /// All that came over the console.
+    demux: Demux,
+    /// By channel: what it wrote.
+    channels: Vec<Vec<u8>>,
+    /// Names of the VMs, of which the first has channel 1.
+    names: Vec<String>,
+    /// All that came over the console, in the order in which it came.
     pub log: Vec<u8>,
 }
 
@@ -45,7 +52,65 @@ impl Session {
             let _ = stderr.read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
-        Ok(Self { child, input, output, errors: Some(errors), log: Vec::new() })
+        Ok(Self {
+            child,
+            input,
+            output,
+            errors: Some(errors),
+            demux: Demux::default(),
+            channels: Vec::new(),
+            names: Vec::new(),
+            log: Vec::new(),
+        })
+    }
+
+    /// Makes the VMs' names known, for [`Self::of`] and what follows from it. Useful for a system with
+    /// [`System::mux`] only.
+    pub fn with_names(mut self, system: &System) -> Self {
+        self.names = system.vms.iter().map(|vm| vm.name.clone()).collect();
+        self
+    }
+
+    /// What a VM wrote, or `sosia` (root). Without marks in the stream: all that there is.
+    pub fn of(&self, name: &str) -> &[u8] {
+        if !self.demux.marked {
+            return &self.log;
+        }
+        self.channel(name).and_then(|channel| self.channels.get(channel)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same as text.
+    pub fn text_of(&self, name: &str) -> String {
+        text(self.of(name))
+    }
+
+    /// Types into a VM's console.
+    pub fn send_to(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let channel = self.channel(name).ok_or_else(|| miette!("there is no VM `{name}`"))?;
+        self.send(&mux::encode(channel, bytes))
+    }
+
+    /// Waits until a VM's console has shown `text`, after the place `from` of it. Gives the place behind it.
+    pub fn wait_for_of(&mut self, name: &str, text: &str, from: usize, deadline: Instant) -> Result<usize> {
+        loop {
+            if let Some(at) = find(self.of(name).get(from..).unwrap_or_default(), text.as_bytes()) {
+                return Ok(from + at + text.len());
+            }
+            let why = match self.next(deadline)? {
+                Event::Output(_) => continue,
+                Event::Ended(status) => format!("QEMU ended ({status})"),
+                Event::Deadline => "the time was up".into(),
+            };
+            let (own, root) = (tail(&self.text_of(name), 20), tail(&self.text_of("sosia"), 5));
+            return Err(miette!("{why} before {name} showed `{text}`; its end:\n{own}of sosia:\n{root}"));
+        }
+    }
+
+    fn channel(&self, name: &str) -> Option<usize> {
+        match name {
+            "sosia" => Some(0),
+            name => self.names.iter().position(|known| known == name).map(|index| index + 1),
+        }
     }
 
     /// The next piece of console output, the end, or the deadline.
@@ -70,8 +135,18 @@ impl Session {
             return Ok(Event::Ended(self.child.wait().into_diagnostic()?));
         }
         buffer.truncate(count);
-        self.log.extend_from_slice(&buffer);
-        Ok(Event::Output(buffer))
+        let mut piece = Vec::with_capacity(count);
+        for (channel, bytes) in self.demux.feed(&buffer) {
+            piece.extend_from_slice(&bytes);
+            if self.channels.len() <= channel {
+                self.channels.resize(channel + 1, Vec::new());
+            }
+            if let Some(own) = self.channels.get_mut(channel) {
+                own.extend(bytes);
+            }
+        }
+        self.log.extend_from_slice(&piece);
+        Ok(Event::Output(piece))
     }
 
     /// The console's ends, for a poll of the caller's: what the guest wrote, what it is sent.
@@ -117,7 +192,7 @@ impl Session {
 
     /// The console as text.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.log).replace('\r', "")
+        text(&self.log)
     }
 
     /// The last lines of the console.
@@ -138,6 +213,10 @@ impl Drop for Session {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).replace('\r', "")
 }
 
 /// The last lines of a text, each indented.
