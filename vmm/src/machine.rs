@@ -14,6 +14,12 @@ pub const UART_BASE: u64 = 0x0900_0000;
 pub const RTC_BASE: u64 = 0x0901_0000;
 /// Bytes of a small device's frame.
 pub const DEVICE_SIZE: u64 = 0x1000;
+/// First virtio transport; they follow each other.
+pub const VIRTIO_BASE: u64 = 0x0a00_0000;
+/// Bytes of a virtio transport.
+pub const VIRTIO_STRIDE: u64 = 0x200;
+/// Virtio transports; those without a device say so.
+pub const VIRTIO_COUNT: u64 = 32;
 /// Start of RAM.
 pub const RAM_BASE: u64 = 0x4000_0000;
 
@@ -23,6 +29,8 @@ pub const SPI_BASE: u32 = 32;
 pub const UART_SPI: u32 = 1;
 /// SPI of the PL031.
 pub const RTC_SPI: u32 = 2;
+/// SPI of the first virtio transport: the console with its ports.
+pub const PORTS_SPI: u32 = 16;
 /// SPI of the first incoming doorbell.
 pub const BELL_SPI: u32 = 48;
 /// INTID of the EL1 virtual timer.

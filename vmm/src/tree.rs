@@ -22,6 +22,8 @@ pub struct Config<'a> {
     pub bells_in: u64,
     /// Outgoing doorbells, number 0 not counted.
     pub bells_out: u64,
+    /// Whether there is a virtio console.
+    pub ports: bool,
 }
 
 /// Memory shared with other VMs.
@@ -80,11 +82,25 @@ pub fn write(buffer: &mut [u8], config: &Config) -> Option<usize> {
         });
         device(root, "pl011", m::UART_BASE, m::UART_SPI, &["uartclk", "apb_pclk"]);
         device(root, "pl031", m::RTC_BASE, m::RTC_SPI, &["apb_pclk"]);
+        if config.ports {
+            virtio(root, 0, m::PORTS_SPI);
+        }
         if !config.shared.is_empty() || config.bells_in | config.bells_out != 0 {
             neighbours(root, config);
         }
     });
     tree.finish()
+}
+
+/// Virtio transport `slot`.
+fn virtio(root: &mut Writer, slot: u64, spi: u32) {
+    let base = m::VIRTIO_BASE.saturating_add(slot.saturating_mul(m::VIRTIO_STRIDE));
+    root.node_at("virtio_mmio", base, |node| {
+        node.strings("compatible", &["virtio,mmio"]);
+        node.reg(&[(base, m::VIRTIO_STRIDE)]);
+        node.cells("interrupts", &[SPI, spi, LEVEL]);
+        node.property("dma-coherent", &[]);
+    });
 }
 
 /// What the guest shares with other VMs. Doorbell n is rung by HVC #1 with x0 = n.
@@ -192,6 +208,7 @@ mod tests {
         shared: &[],
         bells_in: 0,
         bells_out: 0,
+        ports: false,
     };
 
     fn property(tree: &[u8], path: &str, name: &str) -> std::vec::Vec<u8> {
@@ -243,6 +260,17 @@ mod tests {
         let fdt = Fdt::new(tree).unwrap();
         assert!(fdt.find_node("/sosia/doorbell@0").is_none());
         assert!(fdt.find_node("/sosia/shared@20000000").unwrap().property("read-only").is_some());
+    }
+
+    #[test]
+    fn write_lists_the_virtio_console() {
+        let mut buffer = [0; 8192];
+
+        let size = write(&mut buffer, &Config { ports: true, ..CONFIG }).unwrap();
+
+        let node = "/virtio_mmio@a000000";
+        assert_eq!(property(&buffer[..size], node, "compatible"), b"virtio,mmio\0");
+        assert_eq!(property(&buffer[..size], node, "interrupts"), [0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 4]);
     }
 
     #[test]

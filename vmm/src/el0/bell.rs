@@ -1,8 +1,8 @@
 //! Doorbells of other VMs: their guests ring by HVC #1, the kernel sets bits of the notification that is bound to vCPU 0
 //! and kicks it, and its handler makes the SPIs pending.
 
-use super::irq;
 use super::vcpu::Cpu;
+use super::{irq, ports};
 use devices::vgic::Dist;
 use sysdesc::{MAX_BELLS_IN, VmmInfo};
 use vmm::machine::{BELL_SPI, SPI_BASE};
@@ -52,5 +52,7 @@ pub fn rung(cpu: Cpu, bells: u64) {
         irq::pulse(cpu, intid(left.trailing_zeros()));
         left &= left - 1;
     }
-    let _ = ports;
+    if bells & ports != 0 {
+        ports::poll(cpu);
+    }
 }

@@ -1,6 +1,8 @@
 //! Guest RAM as the VMM sees it, by IPA.
 #![allow(unsafe_code, reason = "guest memory")]
 
+use core::sync::atomic::{AtomicU16, Ordering};
+use devices::virtio;
 use rt::cache;
 use sysdesc::VMM_RAM;
 use vmm::machine::RAM_BASE;
@@ -37,6 +39,14 @@ impl Memory {
         address.is_aligned().then(|| unsafe { address.read_volatile() })
     }
 
+    /// Where the VMM sees an aligned half-word.
+    fn half_word(self, ipa: u64) -> Option<&'static AtomicU16> {
+        let address = self.address(ipa, 2)? as *const AtomicU16;
+        // SAFETY: inside RAM, which is mapped for good; aligned; the guest may change it at any time, which an atomic
+        // allows.
+        address.is_aligned().then(|| unsafe { &*address })
+    }
+
     /// Copies `bytes` to `ipa`, visible to a guest whose caches are off. Gives nothing if they do not fit.
     pub fn load(self, ipa: u64, bytes: &[u8]) -> Option<()> {
         let size = bytes.len() as u64;
@@ -45,6 +55,68 @@ impl Memory {
         // has no claim on what it reads there.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, bytes.len()) };
         cache::clean_to_poc(address, size);
+        Some(())
+    }
+}
+
+/// Loads a byte of RAM, once: the guest may change it at any time.
+fn load_byte(address: u64) -> u8 {
+    // SAFETY: callers have checked the address; RAM is mapped for good and overlaps nothing that Rust owns.
+    unsafe { (address as *const u8).read_volatile() }
+}
+
+fn store_byte(address: u64, byte: u8) {
+    // SAFETY: as in `load_byte`; what the guest writes there meanwhile is its own loss.
+    unsafe { (address as *mut u8).write_volatile(byte) }
+}
+
+/// As [`load_byte`], eight bytes: at once where they are aligned.
+fn load_word(address: u64) -> u64 {
+    let word = address as *const u64;
+    if word.is_aligned() {
+        // SAFETY: as in `load_byte`, and aligned.
+        return unsafe { word.read_volatile() };
+    }
+    u64::from_ne_bytes(core::array::from_fn(|n| load_byte(address + n as u64)))
+}
+
+fn store_word(address: u64, bytes: [u8; 8]) {
+    let word = address as *mut u64;
+    if word.is_aligned() {
+        // SAFETY: as in `store_byte`, and aligned.
+        return unsafe { word.write_volatile(u64::from_ne_bytes(bytes)) };
+    }
+    (0..).zip(bytes).for_each(|(n, byte)| store_byte(address + n, byte));
+}
+
+/// For devices that move data, while the guest's caches are on.
+impl virtio::Memory for Memory {
+    fn read(&self, ipa: u64, bytes: &mut [u8]) -> Option<()> {
+        let address = self.address(ipa, bytes.len() as u64)?;
+        let (words, rest) = bytes.as_chunks_mut::<8>();
+        let tail = address + 8 * words.len() as u64;
+        for (n, word) in (0..).zip(words) {
+            *word = load_word(address + 8 * n).to_ne_bytes();
+        }
+        (0..).zip(rest).for_each(|(n, byte)| *byte = load_byte(tail + n));
+        Some(())
+    }
+
+    fn write(&self, ipa: u64, bytes: &[u8]) -> Option<()> {
+        let address = self.address(ipa, bytes.len() as u64)?;
+        let (words, rest) = bytes.as_chunks::<8>();
+        let tail = address + 8 * words.len() as u64;
+        (0..).zip(words).for_each(|(n, word)| store_word(address + 8 * n, *word));
+        (0..).zip(rest).for_each(|(n, byte)| store_byte(tail + n, *byte));
+        Some(())
+    }
+
+    fn load(&self, ipa: u64) -> Option<u16> {
+        Some(self.half_word(ipa)?.load(Ordering::Acquire))
+    }
+
+    fn store(&self, ipa: u64, value: u16) -> Option<()> {
+        self.half_word(ipa)?.store(value, Ordering::Release);
         Some(())
     }
 }

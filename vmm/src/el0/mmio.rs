@@ -1,9 +1,10 @@
 //! Data aborts: the guest's accesses to devices.
 
 use super::vcpu::Cpu;
-use super::{host, irq, serial, slow};
+use super::{host, irq, ports, serial, slow};
 use devices::Width;
 use devices::vgic::{Posted, Redist};
+use devices::virtio;
 use rt::lock::Guard;
 use vmm::inject::Exception;
 use vmm::machine as m;
@@ -13,6 +14,7 @@ use vmm::syndrome::DataAbort;
 #[derive(Clone, Copy)]
 enum Place {
     Rtc(u64),
+    Virtio(u64),
     Dist(u64),
     Redist(usize, u64),
 }
@@ -21,10 +23,12 @@ enum Place {
 #[inline]
 fn place(cpu: Cpu, ipa: u64) -> Option<Place> {
     const RTC_LAST: u64 = m::RTC_BASE + m::DEVICE_SIZE - 1;
+    const VIRTIO_LAST: u64 = m::VIRTIO_BASE + m::VIRTIO_COUNT * m::VIRTIO_STRIDE - 1;
     const GICD_LAST: u64 = m::GICD_BASE + m::GICD_SIZE - 1;
     match ipa {
         m::GICD_BASE..=GICD_LAST => Some(Place::Dist(ipa - m::GICD_BASE)),
         m::RTC_BASE..=RTC_LAST => Some(Place::Rtc(ipa - m::RTC_BASE)),
+        m::VIRTIO_BASE..=VIRTIO_LAST => Some(Place::Virtio(ipa - m::VIRTIO_BASE)),
         _ => {
             let offset = ipa.checked_sub(m::GICR_BASE)?;
             let index = (offset / m::GICR_STRIDE) as usize;
@@ -104,6 +108,7 @@ fn read_other(cpu: Cpu, ipa: u64, width: Width) -> Option<u64> {
     Some(match place(cpu, ipa)? {
         Place::Dist(offset) => dist_read(cpu, offset, width),
         Place::Rtc(offset) => cpu.vm().rtc.lock().read(offset, width, seconds(cpu)),
+        Place::Virtio(offset) => virtio_read(cpu, offset, width),
         Place::Redist(index, offset) => redist_read(cpu, index, offset, width),
     })
 }
@@ -125,6 +130,7 @@ fn write_other(cpu: Cpu, ipa: u64, width: Width, value: u64) -> bool {
     match place(cpu, ipa) {
         Some(Place::Dist(offset)) => dist_write(cpu, offset, width, value),
         Some(Place::Rtc(offset)) => rtc_write(cpu, offset, width, value),
+        Some(Place::Virtio(offset)) => virtio_write(cpu, offset, width, value),
         Some(Place::Redist(index, offset)) => redist_write(cpu, index, offset, width, value),
         None => return false,
     }
@@ -225,6 +231,20 @@ fn redist_write(cpu: Cpu, index: usize, offset: u64, width: Width, value: u64) {
     drop(redist);
     if flush {
         irq::maintain(cpu);
+    }
+}
+
+/// The console is in the first transport; the others have no device.
+fn virtio_read(cpu: Cpu, offset: u64, width: Width) -> u64 {
+    match &cpu.vm().ports {
+        Some(ports) if offset < m::VIRTIO_STRIDE => ports::read(ports, offset, width),
+        _ => virtio::no_device(offset % m::VIRTIO_STRIDE, width),
+    }
+}
+
+fn virtio_write(cpu: Cpu, offset: u64, width: Width, value: u64) {
+    if let Some(ports) = cpu.vm().ports.as_ref().filter(|_| offset < m::VIRTIO_STRIDE) {
+        ports::write(cpu, ports, offset, width, value);
     }
 }
 

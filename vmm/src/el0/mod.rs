@@ -7,6 +7,7 @@ mod irq;
 mod memory;
 mod mmio;
 mod page;
+mod ports;
 mod serial;
 mod slow;
 pub mod start;

@@ -3,6 +3,7 @@
 
 use super::bell::Bells;
 use super::memory::Memory;
+use super::ports::Ports;
 use super::serial::Serial;
 use super::vcpu::{self, affinity, entry_address};
 use super::vm::{self, DOORBELLS, SPACE_SLOT, Vcpu, Vm, vcpu_slot};
@@ -40,6 +41,7 @@ static STACKS: [Stack; MAX_VCPUS] = [const { Stack(UnsafeCell::new([0; STACK])) 
 enum Error {
     Boot(boot::Error),
     Tree,
+    Ports,
     Kernel(&'static str, Status),
 }
 
@@ -55,6 +57,7 @@ impl Display for Error {
         match self {
             Self::Boot(error) => error.fmt(f),
             Self::Tree => f.write_str("the device tree is too large"),
+            Self::Ports => f.write_str("a port is on no shared region, or on one that the VM cannot write"),
             Self::Kernel(what, status) => write!(f, "cannot {what}: {status:?}"),
         }
     }
@@ -80,6 +83,10 @@ fn start(info: &VmmInfo) -> Result<&'static Vm, Error> {
     let layout = load(info, count, memory)?;
     map(info)?;
     let bells = Bells::new(info);
+    let ports = match info.port_count {
+        0 => None,
+        _ => Some(Ports::new(info).ok_or(Error::Ports)?),
+    };
     let mut dist = Dist::new(count as u8);
     bells.set_up(&mut dist);
     let id = id_registers();
@@ -93,6 +100,7 @@ fn start(info: &VmmInfo) -> Result<&'static Vm, Error> {
         rtc: SpinLock::new(Pl031::new(info.epoch as u32, 0)),
         psci: SpinLock::new(Psci::new(count as u8, ram, not_affected(id))),
         cntfrq: info.cntfrq,
+        ports,
         bells,
         memory,
         id,
@@ -153,6 +161,7 @@ fn config<'a>(info: &'a VmmInfo, count: usize, layout: &Layout) -> Config<'a> {
         shared: &[],
         bells_in: Bells::new(info).of_guest(),
         bells_out: info.bells_out,
+        ports: info.port_count != 0,
     }
 }
 

@@ -9,7 +9,7 @@
 use super::page::Page;
 use super::stats::{self, kind};
 use super::vm::{self, Vcpu, Vm};
-use super::{bell, call, irq, mmio, slow, sysreg};
+use super::{bell, call, irq, mmio, ports, slow, sysreg};
 use abi::syscall::{RESUME_RUN, RESUME_WAIT};
 use abi::vcpu::reason;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -26,6 +26,9 @@ pub const START: u32 = 0;
 pub const INPUT: u32 = 1;
 /// Request in vCPU 0's mailbox: the clock's alarm was changed.
 pub const ALARM: u32 = 2;
+
+/// Request in a mailbox: the virtio console has more to do.
+pub const PORTS: u32 = 3;
 
 /// The vCPU whose exit is being handled: one word, so that it stays in a register.
 #[derive(Clone, Copy)]
@@ -185,6 +188,9 @@ fn kicked(cpu: Cpu) {
     }
     if posted.has_own(ALARM) {
         mmio::update_alarm(cpu);
+    }
+    if posted.has_own(PORTS) {
+        ports::poll(cpu);
     }
     irq::receive(cpu, posted);
 }

@@ -4,6 +4,7 @@
 use super::bell::Bells;
 use super::memory::Memory;
 use super::page::Page;
+use super::ports::Ports;
 use super::serial::Serial;
 use super::stats::{self, VcpuStats};
 use abi::syscall::RESUME_PARK;
@@ -70,6 +71,8 @@ pub struct Vm {
     pub psci: SpinLock<Psci>,
     /// Counter ticks per second.
     pub cntfrq: u64,
+    /// The virtio console, if the VM has ports.
+    pub ports: Option<Ports>,
     /// Incoming doorbells.
     pub bells: Bells,
     /// Guest RAM.
