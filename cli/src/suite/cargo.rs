@@ -14,8 +14,8 @@ pub const HOST: [&str; 9] = ["kcore", "ring", "devices", "rt", "vmm", "sosia-cli
 /// Packages with loom models.
 pub const LOOM: [&str; 3] = ["kcore", "ring", "devices"];
 /// Packages that exist on the target only.
-const TARGET_ONLY: [&str; 10] =
-    ["kernel", "rt", "root", "vmm", "ktest", "guest-base", "bench-guest", "equiv-guest", "hello", "rtos"];
+const TARGET_ONLY: [&str; 11] =
+    ["kernel", "rt", "root", "vmm", "ktest", "guest-base", "bench-guest", "equiv-guest", "hello", "load", "rtos"];
 
 /// Most seconds that a step may take.
 const LIMIT: &str = "600";

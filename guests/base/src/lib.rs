@@ -16,5 +16,6 @@ pub mod irq;
 pub mod machine;
 pub mod mmu;
 pub mod psci;
+pub mod smp;
 pub mod sysreg;
 pub mod uart;
