@@ -1,6 +1,6 @@
 //! Kernel algorithms that need no hardware: [`cap`] capability words, [`pt`] stage-2 tables, [`queue`] and [`timerq`]
 //! lists, [`notify`] and [`mpsc`] cross-core words, [`lock`], [`vmid`], [`pool`] and [`attach`]
-//! accounting, [`spsr`] masks of what a VMM may load, [`dt`] the device tree reader.
+//! accounting, [`budget`] processor time, [`spsr`] masks of what a VMM may load, [`dt`] the device tree reader.
 //!
 //! May live here: logic over plain words and over small traits that the kernel implements on physical memory. May
 //! not: registers, assembly, pointers (the one exception is the cell in [`lock`]), anything that panics.
@@ -13,6 +13,7 @@
 #![allow(unexpected_cfgs, reason = "cfg(loom) is set by RUSTFLAGS")]
 
 pub mod attach;
+pub mod budget;
 pub mod cap;
 pub mod dt;
 pub mod lock;
