@@ -10,7 +10,8 @@ use rustix::process::Signal;
 use std::process::{Command, Output, Stdio};
 
 /// Packages with tests that run on the host.
-pub const HOST: [&str; 9] = ["kcore", "ring", "devices", "rt", "vmm", "sosia-cli", "plugin", "equiv-guest", "rtos"];
+pub const HOST: [&str; 10] =
+    ["kcore", "ring", "manage", "devices", "rt", "vmm", "sosia-cli", "plugin", "equiv-guest", "rtos"];
 /// Packages with loom models.
 pub const LOOM: [&str; 3] = ["kcore", "ring", "devices"];
 /// Packages that exist on the target only.
@@ -33,7 +34,7 @@ pub fn rustfmt(_: &Context, cases: &mut Cases) -> Result<()> {
 /// clippy on what the host builds; warnings are errors.
 pub fn clippy_host(_: &Context, cases: &mut Cases) -> Result<()> {
     let mut command = compile::cargo("clippy");
-    for package in ["abi", "sysdesc", "kcore", "ring", "devices", "sosia-cli", "plugin"] {
+    for package in ["abi", "sysdesc", "kcore", "ring", "manage", "devices", "sosia-cli", "plugin"] {
         command.args(["-p", package]);
     }
     command.args(["--all-targets", "--quiet", "--target-dir"]).arg(paths::target());
