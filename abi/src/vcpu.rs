@@ -12,7 +12,8 @@ pub struct RegFrame {
     pub x: [u64; 31],
     /// ELR_EL2: where the guest goes on.
     pub elr: u64,
-    /// SPSR_EL2. Loaded only with mode EL0t, EL1t or EL1h; any other mode becomes EL1h.
+    /// SPSR_EL2. Loaded only with mode EL0t, EL1t or EL1h; any other mode becomes EL1h. Of an AArch32 vCPU: User, FIQ, IRQ,
+    /// Supervisor, Abort, Undefined or System; any other becomes Supervisor.
     pub spsr: u64,
     /// Keeps the frame a multiple of 16 bytes.
     pub reserved: u64,
@@ -76,7 +77,7 @@ pub struct IrqBlock {
     pub bells: u64,
 }
 
-/// System registers of EL1 and EL0 in [`VcpuState::sys`], by index.
+/// System registers of EL1 and EL0 in [`VcpuState::sys`], by index. `*32_EL2` and `SPSR_*` are an AArch32 vCPU's only.
 #[allow(missing_docs, reason = "each is the Arm ARM's register of that name")]
 pub mod sys {
     pub const SCTLR_EL1: usize = 0;
@@ -123,12 +124,16 @@ pub mod sys {
     pub const FPEXC32_EL2: usize = 41;
     pub const TIMER_ACTIVE: usize = 42;
     pub const MDSCR_EL1: usize = 43;
+    pub const SPSR_ABT: usize = 44;
+    pub const SPSR_UND: usize = 45;
+    pub const SPSR_IRQ: usize = 46;
+    pub const SPSR_FIQ: usize = 47;
     /// Number of words.
-    pub const COUNT: usize = 44;
+    pub const COUNT: usize = 48;
 }
 
 /// Version of [`VcpuState`].
-pub const STATE_VERSION: u32 = 1;
+pub const STATE_VERSION: u32 = 2;
 
 /// All kernel-held state of a vCPU but what is in [`RegFrame`]; exchanged by `VCPU_STATE`. List registers are exchanged
 /// in [`IrqBlock::lr`].

@@ -8,6 +8,7 @@
 //! ```
 //! WAITING and bits are never set together, and whoever takes WAITING away, signaller or time-out, alone wakes the
 //! waiter. There is one waiter at a time; it stores its identity where signallers find it before [`NotifyWord::begin_wait`].
+//! A waiter for good (a vCPU) sets WAITING again whenever it takes the bits ([`NotifyWord::rearm`]).
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -74,6 +75,12 @@ impl NotifyWord {
                 },
             }
         }
+    }
+
+    /// Binds the word to a waiter that never blocks, or takes its bits again: WAITING is set, so that the next signaller
+    /// wakes it.
+    pub fn rearm(&self) -> u64 {
+        self.0.swap(WAITING, Ordering::AcqRel) & !WAITING
     }
 
     /// Ends a wait by time-out or destruction. True: the caller took WAITING away and wakes the waiter, without bits.

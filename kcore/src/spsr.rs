@@ -11,6 +11,8 @@ mod bits {
     pub const EL1H: u64 = 0b0_0101;
     /// AArch32 User.
     pub const USR: u64 = 0b1_0000;
+    /// AArch32 Supervisor.
+    pub const SVC: u64 = 0b1_0011;
     /// N Z C V, TCO DIT UAO PAN, SS IL, ALLINT SSBS BTYPE, D A I F.
     pub const AARCH64: u64 = 0xf000_0000 | 0x03f0_0000 | 0x3fc0;
     /// N Z C V, DIT, SSBS BTYPE.
@@ -36,6 +38,18 @@ pub const fn guest_spsr(raw: u64, aarch32: bool) -> u64 {
         bits::USR if aarch32 => raw & bits::AARCH32 | bits::USR,
         _ => raw & bits::AARCH64 | bits::EL1H,
     }
+}
+
+/// SPSR_EL2 for the entry of a guest whose EL1 is AArch32: User, FIQ, IRQ, Supervisor, Abort, Undefined or System; any
+/// other mode (Monitor, Hyp, AArch64) becomes Supervisor.
+#[inline]
+#[must_use]
+pub const fn guest_spsr32(raw: u64) -> u64 {
+    let mode = match raw & bits::M {
+        mode @ (0x10..=0x13 | 0x17 | 0x1b | 0x1f) => mode,
+        _ => bits::SVC,
+    };
+    raw & bits::AARCH32 | mode
 }
 
 /// SPSR_EL2 for the entry of a domain: EL0t, nothing masked, no step; flags, SSBS, DIT and BTYPE as it had them.

@@ -1,6 +1,6 @@
 //! What the kernel lets guests and domains do: the EL2 control registers, in one place (`docs/internals/sensitive.md`).
 
-use crate::arch::{el1::Features, isb, sysreg::*};
+use crate::arch::{el1, isb, sysreg::*};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 const HCR_VM: u64 = 1;
@@ -15,11 +15,14 @@ const HCR_TIDCP: u64 = 1 << 20;
 const HCR_TACR: u64 = 1 << 21;
 const HCR_TSW: u64 = 1 << 22;
 const HCR_TGE: u64 = 1 << 27;
-const HCR_RW: u64 = 1 << 31;
+/// EL1 is AArch64.
+pub const HCR_RW: u64 = 1 << 31;
 const HCR_TLOR: u64 = 1 << 35;
-const HCR_TERR: u64 = 1 << 36;
+/// Error record registers trap: a guest's ESB uses VDISR_EL2 (FEAT_RAS).
+pub const HCR_TERR: u64 = 1 << 36;
 const HCR_TEA: u64 = 1 << 37;
-const HCR_APK_API: u64 = 3 << 40;
+/// The guest has pointer authentication.
+pub const HCR_APK_API: u64 = 3 << 40;
 
 /// HCR_EL2 while a domain runs: stage 1 off and default cacheable, all exceptions to EL2.
 pub const HCR_DOMAIN: u64 = HCR_VM | HCR_FMO_IMO_AMO | HCR_DC | HCR_TIDCP | HCR_TGE | HCR_RW;
@@ -52,31 +55,22 @@ const VTCR: u64 = 1 << 31 | 3 << 12 | 1 << 10 | 1 << 8 | 1 << 6 | 25;
 /// MDCR_EL2: debug registers, OS lock, PMU and trace filters trap.
 const MDCR_TRAPS: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 19;
 
-/// AArch32 at EL0.
-pub static AARCH32: AtomicBool = AtomicBool::new(false);
+/// All cores have AArch32 at EL0.
+pub static AARCH32: AtomicBool = AtomicBool::new(true);
+/// All cores have AArch32 at EL1.
+pub static AARCH32_EL1: AtomicBool = AtomicBool::new(true);
 
 fn field(register: u64, shift: u32) -> u64 {
     (register >> shift) & 0xf
 }
 
-/// Features of this core that decide which registers exist.
-pub fn features() -> Features {
-    let isar1 = id_aa64isar1_el1::read();
-    let isar2 = id_aa64isar2_el1::read();
-    let pfr0 = id_aa64pfr0_el1::read();
-    Features {
-        pauth: isar1 & 0xff00_0ff0 != 0 || isar2 & 0xff00 != 0,
-        aarch32: field(pfr0, 4) == 2,
-        ras: field(pfr0, 28) != 0,
-    }
-}
-
 /// HCR_EL2 while a guest runs that has this core alone: without the bits that are RES0 here.
 pub fn hcr_guest() -> u64 {
-    let f = features();
+    let pauth = id_aa64isar1_el1::read() & 0xff00_0ff0 != 0 || id_aa64isar2_el1::read() & 0xff00 != 0;
+    let ras = field(id_aa64pfr0_el1::read(), 28) != 0;
     let lor = field(id_aa64mmfr1_el1::read(), 16) != 0;
     let absent = |has: bool, bits: u64| if has { 0 } else { bits };
-    HCR_GUEST & !(absent(f.pauth, HCR_APK_API) | absent(f.ras, HCR_TERR | HCR_TEA) | absent(lor, HCR_TLOR))
+    HCR_GUEST & !(absent(pauth, HCR_APK_API) | absent(ras, HCR_TERR | HCR_TEA) | absent(lor, HCR_TLOR))
 }
 
 /// Sets the EL2 registers that stay as they are while the kernel runs (each core).
@@ -88,11 +82,12 @@ pub fn init_core() {
     let pmu = field(id_aa64dfr0_el1::read(), 8);
     let counters = if pmu != 0 && pmu != 0xf { mdcr_el2::read() & 0x1f } else { 0 };
     mdcr_el2::write(MDCR_TRAPS | counters);
-    cptr_el2::write(CPTR_BASE | CPTR_TFP);
+    cptr_el2::write(CPTR_BASE);
     cnthctl_el2::write(1); // EL1PCTEN: counter untrapped; EL1PCEN 0: physical timer traps
     cntvoff_el2::write(0);
     cnthp_ctl_el2::write(0);
     vpidr_el2::write(midr_el1::read());
+    mdscr_el1::write(0);
     let mmfr0 = id_aa64mmfr0_el1::read();
     if field(mmfr0, 56) != 0 {
         // FEAT_FGT: no trap but those that are on when 0, which are of features that guests are not shown.
@@ -106,6 +101,11 @@ pub fn init_core() {
         let mops = field(id_aa64isar2_el1::read(), 16) != 0;
         hcrx_el2::write(u64::from(mops) << 11); // MSCEn
     }
-    AARCH32.store(field(id_aa64pfr0_el1::read(), 0) == 2, Ordering::Relaxed);
+    let pfr0 = id_aa64pfr0_el1::read();
+    AARCH32.fetch_and(field(pfr0, 0) == 2, Ordering::Relaxed);
+    AARCH32_EL1.fetch_and(field(pfr0, 4) == 2, Ordering::Relaxed);
+    if field(pfr0, 4) == 2 {
+        fpexc32_el2::write(el1::FPEXC_EN);
+    }
     isb();
 }

@@ -7,10 +7,10 @@ use crate::object::{
     Domain, Endpoint, Entity, Frame, Header, Irq, Notification, Obj, RunState, SchedContext, Schedulable, Space,
     Thread, Vcpu,
 };
-use crate::{caps, domain, gic, irq, mmu, space, switch};
+use crate::{caps, config, domain, gic, irq, mmu, notify, space, switch};
 use abi::PAGE_SIZE;
 use abi::cap::{Kind, rights};
-use abi::syscall::{Status, frame};
+use abi::syscall::{Status, VCPU_AARCH32, frame};
 use core::sync::atomic::Ordering;
 use kcore::cap::CapWord;
 
@@ -64,12 +64,16 @@ fn thread(caller: Obj<Domain>, [d, sc, entry, stack]: [u64; 4]) -> Result<u64, S
     Ok(t.addr())
 }
 
-fn vcpu(caller: Obj<Domain>, [space, sc, page, vmpidr]: [u64; 4]) -> Result<u64, Status> {
+fn vcpu(caller: Obj<Domain>, [space, sc, page, how]: [u64; 4]) -> Result<u64, Status> {
+    let (index, aarch32) = (how >> 40, how & VCPU_AARCH32 != 0);
     let space: Obj<Space> = caps::get(caller, space, rights::WRITE)?;
     let sc: Obj<SchedContext> = caps::get(caller, sc, rights::WRITE)?;
     let f: Obj<Frame> = caps::get(caller, page, rights::READ | rights::WRITE)?;
     // The vCPU must not outlive its translation: both are from one pool.
     if space.header.owner.get() != Some(caller) || f.state.get() != frame::MAPPABLE {
+        return Err(Status::BadArg);
+    }
+    if index >= f.pages.get() || (aarch32 && !config::AARCH32_EL1.load(Ordering::Relaxed)) {
         return Err(Status::BadArg);
     }
     let handlers = caller.space.get().ok_or(Status::BadState)?;
@@ -84,9 +88,12 @@ fn vcpu(caller: Obj<Domain>, [space, sc, page, vmpidr]: [u64; 4]) -> Result<u64,
     v.space.set(Some(space));
     v.guest_vttbr.set(space.vttbr.get());
     v.domain_vttbr.set(handlers.vttbr.get());
-    v.page.set(f.base.get());
+    let page = f.base.get() + index * PAGE_SIZE;
+    v.page.set(page);
+    v.account.set(if index + 1 < f.pages.get() { page + PAGE_SIZE } else { 0 });
     v.page_frame.set(Some(f));
-    v.vmpidr.set((1 << 31) | (vmpidr & 0xff_00ff_ffff));
+    v.aarch32.set(aarch32);
+    v.vmpidr.set((1 << 31) | (how & 0xff_00ff_ffff));
     v.vmm_deadline.set(u64::MAX);
     v.shared().set_lr_count(switch::lr_count() as u64);
     Ok(v.addr())
@@ -194,4 +201,10 @@ pub fn handler(caller: Obj<Domain>, vcpu: u64, a: [u64; 5]) -> Result<(), Status
     v.doorbells.set((doorbells & 0xffff_ffff, doorbells >> 32));
     v.cntvoff.set(cntvoff);
     Ok(())
+}
+
+/// VCPU_BIND.
+pub fn bind(caller: Obj<Domain>, vcpu: u64, notification: u64) -> Result<(), Status> {
+    let v: Obj<Vcpu> = caps::get(caller, vcpu, rights::WRITE)?;
+    notify::bind(caps::get(caller, notification, rights::READ)?, v)
 }

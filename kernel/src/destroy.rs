@@ -265,6 +265,7 @@ fn unbind(core: &Core, e: Entity) {
 fn drop_entity(core: &Core, e: Entity) {
     unbind(core, e);
     if let Which::Vcpu(v) = e.which() {
+        notify::part(v);
         // A new vCPU may get the same address: what this one left in the TLB is not its own.
         if let Some(space) = v.space.get() {
             space.last_vcpu[core.index.get() % abi::MAX_CORES].set(0);

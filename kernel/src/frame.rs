@@ -92,6 +92,7 @@ impl PageRef {
         eisr set_eisr irq.eisr;
         misr set_misr irq.misr;
         lr_count set_lr_count irq.lr_count;
+        bells set_bells irq.bells;
     }
     /// The guest's registers.
     #[inline(always)]

@@ -4,6 +4,7 @@
 
 use crate::arch::{self, sysreg};
 use crate::core_local::{CORES, Core, here};
+use crate::switch;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// SGI that asks a core to look at its wake stack.
@@ -134,6 +135,7 @@ pub fn init_core(core: &Core) -> bool {
     sysreg::icc_ctlr_el1::write(2); // EOImode
     sysreg::icc_igrpen1_el1::write(1);
     arch::isb();
+    switch::discard_loaded(core);
     true
 }
 
@@ -157,11 +159,6 @@ pub fn deactivate(intid: u32) {
 
 fn sgi_frame() -> u64 {
     MY_REDIST[here().index.get() % abi::MAX_CORES].load(Ordering::Relaxed) + SGI_BASE
-}
-
-/// Whether a PPI of this core is active.
-pub fn ppi_active(intid: u32) -> bool {
-    read(sgi_frame() + GICD_ISACTIVER) & (1 << intid) != 0
 }
 
 /// Sets or clears the active state of a PPI of this core.

@@ -1,8 +1,8 @@
-//! Notifications: bits that any core sets and one thread waits for.
+//! Notifications: bits that any core sets and one thread waits for, or one vCPU is kicked by.
 
 use crate::core_local::Core;
 use crate::frame::FrameRef;
-use crate::object::{Entity, Notification, Obj, RunState, Thread};
+use crate::object::{Entity, Notification, Obj, RunState, Thread, Vcpu, Which};
 use crate::sched;
 use abi::syscall::Status;
 use core::sync::atomic::Ordering;
@@ -16,13 +16,44 @@ pub fn signal(n: Obj<Notification>, bits: u64) {
     if n.word.signal(bits)
         && let Some(waiter) = Entity::opt(n.waiter.load(Ordering::Acquire))
     {
+        if let Which::Vcpu(v) = waiter.which() {
+            v.kicked.store(true, Ordering::Release);
+        }
         sched::wake(waiter);
+    }
+}
+
+/// VCPU_BIND: the vCPU is the waiter from now on. Management lock.
+pub fn bind(n: Obj<Notification>, v: Obj<Vcpu>) -> Result<(), Status> {
+    if v.bell.load(Ordering::Relaxed) != 0
+        || n.waiter.compare_exchange(0, v.addr(), Ordering::AcqRel, Ordering::Relaxed).is_err()
+    {
+        return Err(Status::Taken);
+    }
+    v.bell.store(n.addr(), Ordering::Release);
+    signal(n, n.word.rearm());
+    Ok(())
+}
+
+/// The kicked vCPU exits: the bits of its notification, taken.
+pub fn bells(v: Obj<Vcpu>) -> u64 {
+    Obj::<Notification>::opt(v.bell.load(Ordering::Acquire)).map_or(0, |n| n.word.rearm())
+}
+
+/// The vCPU or its notification is destroyed: they part. On the vCPU's core.
+pub fn part(v: Obj<Vcpu>) {
+    if let Some(n) = Obj::<Notification>::opt(v.bell.swap(0, Ordering::AcqRel)) {
+        n.word.cancel_wait();
+        n.waiter.store(0, Ordering::Release);
     }
 }
 
 /// WAIT by the current thread. `None`: it blocked.
 pub fn wait(core: &Core, n: Obj<Notification>, deadline: u64) -> Result<Option<u64>, Status> {
     let t = sched::current_thread(core)?;
+    if Entity::opt(n.waiter.load(Ordering::Acquire)).is_some_and(|e| matches!(e.which(), Which::Vcpu(_))) {
+        return Err(Status::BadState);
+    }
     if deadline == 0 {
         return n.word.try_take().map(Some).ok_or(Status::Timeout);
     }
@@ -91,11 +122,13 @@ pub fn abandon(t: Obj<Thread>) {
 
 /// The notification is destroyed: a waiter of this core is told.
 pub fn close(core: &Core, n: Obj<Notification>) {
-    if let Some(waiter) = Entity::opt(n.waiter.load(Ordering::Acquire))
-        && waiter.core.get() == core.index.get()
-        && waiter.state.get() == RunState::Waiting
-    {
-        n.word.cancel_wait();
-        finish(core, Obj::at(waiter.addr()), n, Status::Dead, 0);
+    let waiter = Entity::opt(n.waiter.load(Ordering::Acquire)).filter(|e| e.core.get() == core.index.get());
+    match waiter.map(Entity::which) {
+        Some(Which::Vcpu(v)) => part(v),
+        Some(Which::Thread(t)) if t.common.state.get() == RunState::Waiting => {
+            n.word.cancel_wait();
+            finish(core, t, n, Status::Dead, 0);
+        }
+        _ => {}
     }
 }

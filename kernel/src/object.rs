@@ -6,7 +6,7 @@
 
 use crate::exclusive::Exclusive;
 use abi::cap::Kind;
-use abi::vcpu::{RegFrame, sys};
+use abi::vcpu::{MAX_LRS, RegFrame, sys};
 use core::cell::Cell;
 use core::marker::PhantomData;
 use core::num::NonZero;
@@ -270,6 +270,8 @@ pub struct Vcpu {
     pub space: Cell<Option<Obj<Space>>>,
     /// Physical address of the shared page.
     pub page: Cell<u64>,
+    /// Physical address of the account page, 0: none.
+    pub account: Cell<u64>,
     /// The frame of the shared page.
     pub page_frame: Cell<Option<Obj<Frame>>>,
     /// VMPIDR_EL2.
@@ -282,7 +284,10 @@ pub struct Vcpu {
     pub sctlr: Cell<u64>,
     /// Guest's SP_EL0 while the guest does not run.
     pub sp_el0: Cell<u64>,
-    /// A kick is not delivered yet.
+    /// The bound notification (VCPU_BIND), 0: none. Set under the management lock, cleared by its core.
+    pub bell: AtomicU64,
+    /// A kick is not delivered yet. These five bytes and three of padding are one word for vectors.S: 0 lets the guest go
+    /// on at once.
     pub kicked: AtomicBool,
     /// The kernel timer passed.
     pub timer_passed: Cell<bool>,
@@ -290,10 +295,14 @@ pub struct Vcpu {
     pub timer_held: Cell<bool>,
     /// An SError is to be reported.
     pub serror: Cell<bool>,
+    /// EL1 is AArch32. Constant.
+    pub aarch32: Cell<bool>,
     /// Deadline of the VMM's timer (VCPU_TIMER), CNTPCT ticks. Its core.
     pub vmm_deadline: Cell<u64>,
-    /// List registers, EL1 registers and FP state while not loaded.
-    pub lrs: Cell<[u64; 16]>,
+    /// List registers that are in use, EL1 registers and FP state while not loaded.
+    pub lrs: Cell<[u64; MAX_LRS]>,
+    /// Bit n: list register n is in use.
+    pub lrs_used: Cell<u64>,
     /// See `lrs`.
     pub sys: Cell<[u64; sys::COUNT]>,
     /// See `lrs`.

@@ -2,14 +2,13 @@
 
 use crate::arch::el1;
 use crate::arch::fp::Regs;
-use crate::arch::sysreg::{read_lr, vttbr_el2, write_lr};
-use crate::config;
+use crate::arch::sysreg::{cntv_ctl_el0, vttbr_el2, write_lr};
 use crate::core_local::Core;
 use crate::gic;
 use crate::object::{Obj, Vcpu};
-use crate::switch::{flush_guest, lr_count, save_loaded};
+use crate::switch::{flush_guest, load_aarch32, lr_count, save_loaded};
 use abi::syscall::Status;
-use abi::vcpu::{STATE_VERSION, VcpuState, sys};
+use abi::vcpu::{MAX_LRS, STATE_VERSION, VcpuState, sys};
 use kcore::spsr::guest_lr;
 
 const LR_ACTIVE_PENDING: u64 = 3 << 62;
@@ -19,7 +18,7 @@ const LR_PINTID: u64 = 0x1fff << 32;
 
 /// Kernel → page. The vCPU is loaded: its handler calls.
 pub fn save(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
-    save_loaded(v);
+    save_loaded(core, v);
     if core.fp_owner.get() == Some(v) {
         v.fp.save();
     }
@@ -36,7 +35,8 @@ pub fn save(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
         sys: words,
         v: fp.v,
     });
-    (0..lr_count()).for_each(|n| page.set_lr(n, read_lr(n)));
+    let (used, lrs) = (v.lrs_used.get(), v.lrs.get());
+    (0..MAX_LRS).for_each(|n| page.set_lr(n, if used & 1 << n != 0 { lrs[n] } else { 0 }));
     Ok(())
 }
 
@@ -49,7 +49,7 @@ pub fn load(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
     }
     let mut words = state.sys;
     words[sys::CNTV_CTL_EL0] &= 3;
-    // Debug exceptions of EL0 would reach the VMMs that run beside this guest (TGE routes them to EL2).
+    // Not loaded: debug exceptions of EL0 would reach the VMMs that run beside this guest (TGE routes them to EL2).
     words[sys::MDSCR_EL1] = 0;
     v.sctlr.set(words[sys::SCTLR_EL1]);
     v.sp_el0.set(words[sys::SP_EL0]);
@@ -58,16 +58,21 @@ pub fn load(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
     if core.fp_owner.get() == Some(v) {
         v.fp.load();
     }
-    el1::load(&words, config::features());
+    cntv_ctl_el0::write(0);
+    el1::load(v.sys.as_array_of_cells(), core.hcr_alone.get());
+    if v.aarch32.get() {
+        load_aarch32(core, v);
+    }
     // Other tables and ASIDs than before.
     flush_guest(v);
     vttbr_el2::write(v.domain_vttbr.get());
-    gic::set_ppi_active(gic::PPI_VTIMER, words[sys::TIMER_ACTIVE] != 0);
-    load_lrs(v);
+    let active = words[sys::TIMER_ACTIVE] != 0;
+    gic::set_ppi_active(gic::PPI_VTIMER, active);
+    load_lrs(v, active);
     Ok(())
 }
 
-fn load_lrs(v: Obj<Vcpu>) {
+fn load_lrs(v: Obj<Vcpu>, active: bool) {
     let page = v.shared();
     let timer = page.timer() as u32 & 0x3ff;
     // The timer's own: HW=1, where active and pending at once is not allowed (IHI 0069H 12.4.6).
@@ -76,6 +81,7 @@ fn load_lrs(v: Obj<Vcpu>) {
         first &= !LR_PENDING;
     }
     write_lr(0, if first == 0 { 0 } else { first | LR_HW | u64::from(gic::PPI_VTIMER) << 32 });
+    v.timer_held.set(first == 0 && active);
     (1..lr_count()).for_each(|n| write_lr(n, guest_lr(page.lr(n), timer)));
     page.set_dirty(0);
 }

@@ -4,16 +4,17 @@
 //! ICH_HCR) changes at each exit and resume; what differs between domains (CNTVOFF, CPTR) at each change of entity; the
 //! rest of a vCPU (EL1 registers, list registers, timer) stays loaded until another vCPU needs the core.
 
+use crate::arch::el1::{self, FPEXC_EN};
 use crate::arch::sysreg::*;
-use crate::arch::{el1, isb, tlbi_local_vmid};
-use crate::config::{self, CPTR_BASE, CPTR_TFP, HCR_DOMAIN, SCTLR_DOMAIN};
+use crate::arch::{isb, tlbi_local_vmid};
+use crate::config::{self, CPTR_BASE, CPTR_TFP, HCR_DOMAIN, HCR_RW, SCTLR_DOMAIN};
 use crate::core_local::{Core, Mode};
 use crate::frame::{FrameRef, PageRef};
-use crate::gic;
 use crate::object::{Entity, Obj, Thread, Vcpu, Which};
-use abi::vcpu::{reason, sys};
+use crate::{gic, notify};
+use abi::vcpu::{MAX_LRS, reason, sys};
 use core::sync::atomic::Ordering;
-use kcore::spsr::{domain_spsr, guest_dirty, guest_ich_hcr, guest_lr, guest_spsr};
+use kcore::spsr::{domain_spsr, guest_dirty, guest_ich_hcr, guest_lr, guest_spsr, guest_spsr32};
 
 const ICH_HCR_EN: u64 = 1;
 /// EL0PCTEN, EL0VCTEN: EL0 reads the counters, and nothing else of the timers.
@@ -167,6 +168,8 @@ pub fn has_news(v: Obj<Vcpu>) -> bool {
 pub fn pending_reason(v: Obj<Vcpu>) -> Option<u64> {
     if v.kicked.load(Ordering::Relaxed) {
         v.kicked.swap(false, Ordering::Acquire);
+        let page = v.shared();
+        page.set_bells(page.bells() | notify::bells(v));
         return Some(reason::KICK);
     }
     if v.timer_passed.replace(false) {
@@ -196,7 +199,12 @@ pub fn resume(core: &Core, v: Obj<Vcpu>) {
     hcr_el2::write(core.guest_hcr.get());
     let frame = page.frame();
     elr_el2::write(frame.elr());
-    spsr_el2::write(guest_spsr(frame.spsr(), config::AARCH32.load(Ordering::Relaxed)));
+    let spsr = frame.spsr();
+    spsr_el2::write(if v.aarch32.get() {
+        guest_spsr32(spsr)
+    } else {
+        guest_spsr(spsr, config::AARCH32.load(Ordering::Relaxed))
+    });
     core.frame.set(frame.0);
     core.mode.set(Mode::Guest);
     v.in_handler.set(false);
@@ -234,15 +242,18 @@ pub fn load_vcpu(core: &Core, v: Obj<Vcpu>) {
         return;
     }
     unload_vcpu(core);
-    let features = config::features();
-    el1::load(&v.sys.get(), features);
-    for (n, lr) in v.lrs.get().iter().enumerate().take(lr_count()) {
-        write_lr(n, *lr);
+    let words = v.sys.as_array_of_cells();
+    el1::load(words, core.hcr_alone.get());
+    if v.aarch32.get() {
+        load_aarch32(core, v);
     }
+    for_each_lr(v.lrs_used.get(), |n| write_lr(n, v.lrs.as_array_of_cells()[n].get()));
     // Where EL1 can clear SRE, a guest must not do it for the next one.
     icc_sre_el1::write(7);
     vmpidr_el2::write(v.vmpidr.get());
-    gic::set_ppi_active(gic::PPI_VTIMER, v.sys.get()[sys::TIMER_ACTIVE] != 0);
+    if words[sys::TIMER_ACTIVE].get() != 0 {
+        gic::set_ppi_active(gic::PPI_VTIMER, true);
+    }
     if let Some(space) = v.space.get() {
         let last = &space.last_vcpu[core.index.get() % abi::MAX_CORES];
         if last.replace(v.addr()) != v.addr() {
@@ -262,11 +273,61 @@ pub fn flush_guest(v: Obj<Vcpu>) {
 /// Saves the loaded vCPU's state to its object.
 pub fn unload_vcpu(core: &Core) {
     let Some(v) = core.loaded.replace(None) else { return };
-    save_loaded(v);
+    save_loaded(core, v);
+    for_each_lr(v.lrs_used.get(), |n| write_lr(n, 0));
     // The timer belongs to whoever is loaded: silence it; the deadline goes to the core's timer queue (`sched`).
     cntv_ctl_el0::write(0);
-    gic::set_ppi_active(gic::PPI_VTIMER, false);
+    if v.sys.as_array_of_cells()[sys::TIMER_ACTIVE].get() != 0 {
+        gic::set_ppi_active(gic::PPI_VTIMER, false);
+    }
+    if v.aarch32.get() {
+        end_aarch32(core, v);
+    }
     crate::sched::arm_vcpu(core, v);
+}
+
+/// Calls `f` with the number of each list register in a set.
+#[inline(always)]
+fn for_each_lr(mut set: u64, f: impl Fn(usize)) {
+    while set != 0 {
+        f(set.trailing_zeros() as usize % MAX_LRS);
+        set &= set - 1;
+    }
+}
+
+/// The rest of [`load_vcpu`] for an AArch32 guest. FPEXC is its own while it owns FP; else EN is set, so that FP traps to
+/// EL2 before FPEXC makes it undefined (Arm ARM G1.13).
+#[cold]
+pub fn load_aarch32(core: &Core, v: Obj<Vcpu>) {
+    el1::load_aarch32(v.sys.as_array_of_cells());
+    [&core.hcr_alone, &core.guest_hcr].iter().for_each(|hcr| hcr.set(hcr.get() & !HCR_RW));
+    if core.fp_owner.get() == Some(v) {
+        cptr_el2::write(CPTR_BASE);
+        isb();
+        fpexc32_el2::write(v.sys.as_array_of_cells()[sys::FPEXC32_EL2].get());
+    }
+}
+
+/// The rest of [`save_loaded`] for an AArch32 guest.
+#[cold]
+fn save_aarch32(core: &Core, v: Obj<Vcpu>) {
+    el1::save_aarch32(v.sys.as_array_of_cells());
+    if core.fp_owner.get() == Some(v) {
+        cptr_el2::write(CPTR_BASE);
+        isb();
+        v.sys.as_array_of_cells()[sys::FPEXC32_EL2].set(fpexc32_el2::read());
+    }
+}
+
+/// An AArch32 guest is loaded no more. Who runs next sets CPTR_EL2.
+#[cold]
+fn end_aarch32(core: &Core, v: Obj<Vcpu>) {
+    [&core.hcr_alone, &core.guest_hcr].iter().for_each(|hcr| hcr.set(hcr.get() | HCR_RW));
+    if core.fp_owner.get() == Some(v) {
+        cptr_el2::write(CPTR_BASE);
+        isb();
+        fpexc32_el2::write(FPEXC_EN);
+    }
 }
 
 /// The current guest exits for a maintenance interrupt.
@@ -299,16 +360,17 @@ pub fn interrupt_pending() -> bool {
 }
 
 /// Copies the registers of the loaded vCPU to its object; they stay valid.
-pub fn save_loaded(v: Obj<Vcpu>) {
-    let mut state = v.sys.get();
-    el1::save(&mut state, config::features());
-    state[sys::TIMER_ACTIVE] = u64::from(gic::ppi_active(gic::PPI_VTIMER));
-    v.sys.set(state);
-    let mut lrs = [0; 16];
-    for (n, lr) in lrs.iter_mut().enumerate().take(lr_count()) {
-        *lr = read_lr(n);
+pub fn save_loaded(core: &Core, v: Obj<Vcpu>) {
+    let words = v.sys.as_array_of_cells();
+    el1::save(words, core.hcr_alone.get());
+    let used = !ich_elrsr_el2::read() & ((1 << lr_count()) - 1);
+    v.lrs_used.set(used);
+    for_each_lr(used, |n| v.lrs.as_array_of_cells()[n].set(read_lr(n)));
+    // The physical interrupt is active as long as the virtual one is in LR0 (HW = 1), or is held.
+    words[sys::TIMER_ACTIVE].set(used & 1 | u64::from(v.timer_held.get()));
+    if v.aarch32.get() {
+        save_aarch32(core, v);
     }
-    v.lrs.set(lrs);
 }
 
 /// FP/SIMD access trapped: gives the registers to the vCPU.
@@ -319,10 +381,17 @@ pub fn take_fp(core: &Core, v: Obj<Vcpu>) {
         old.fp.save();
     }
     v.fp.load();
+    if v.aarch32.get() {
+        fpexc32_el2::write(v.sys.as_array_of_cells()[sys::FPEXC32_EL2].get());
+    }
 }
 
-/// The loaded vCPU is destroyed: its state is forgotten.
+/// The loaded vCPU is destroyed: its state is forgotten. Also at start, when what the registers hold is unknown.
 pub fn discard_loaded(core: &Core) {
+    if let Some(v) = core.loaded.get().filter(|v| v.aarch32.get()) {
+        end_aarch32(core, v);
+        cptr_el2::write(CPTR_BASE | CPTR_TFP);
+    }
     cntv_ctl_el0::write(0);
     ich_hcr_el2::write(0);
     (0..lr_count()).for_each(|n| write_lr(n, 0));

@@ -81,6 +81,7 @@ impl Call {
             sc::YIELD => self.give_way(),
             sc::VCPU_KICK => self.kick(a),
             sc::VCPU_TIMER => self.vcpu_timer(a),
+            sc::VCPU_BIND => self.bind(a),
             sc::CREATE => self.create(a),
             sc::COPY => self.copy(a),
             sc::DELETE => self.delete(a),
@@ -165,6 +166,11 @@ impl Call {
         v.vmm_deadline.set(a[1]);
         sched::arm_vcpu(self.core, v);
         Ok(())
+    }
+
+    fn bind(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        create::bind(self.domain, a[0], a[1])
     }
 
     fn create(&self, a: [u64; 6]) -> Outcome {

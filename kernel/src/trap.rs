@@ -15,12 +15,17 @@ use core::sync::atomic::Ordering;
 pub mod ec {
     pub const WFX: u64 = 0x01;
     pub const FP: u64 = 0x07;
+    pub const HVC32: u64 = 0x12;
     pub const SVC64: u64 = 0x15;
     pub const HVC64: u64 = 0x16;
     pub const SYSREG: u64 = 0x18;
     pub const INSTRUCTION_ABORT: u64 = 0x20;
     pub const DATA_ABORT: u64 = 0x24;
 }
+
+/// SPSR_EL2: from AArch32; its IT bits.
+const SPSR_AARCH32: u64 = 1 << 4;
+const SPSR_IT: u64 = 0x0600_fc00;
 
 /// Immediate of the HVC that the kernel answers itself.
 pub const DOORBELL: u64 = 1;
@@ -71,7 +76,7 @@ fn guest_sync(core: &'static Core) {
     let Some(Which::Vcpu(v)) = core.current.get().map(Entity::which) else { return };
     let esr = esr_el2::read();
     match esr >> 26 {
-        ec::HVC64 if esr & 0xffff == DOORBELL => doorbell(v),
+        ec::HVC64 | ec::HVC32 if esr & 0xffff == DOORBELL => doorbell(v),
         ec::FP => switch::take_fp(core, v),
         ec::WFX => wait_for_interrupt(core, v, esr),
         class => {
@@ -128,8 +133,16 @@ fn ring(v: Obj<Vcpu>, slot: u64) -> Status {
     }
 }
 
-/// WFI while others want the core. (WFE is not trapped.)
+/// WFI while others want the core. (WFE is not trapped.) A conditional one of AArch32 is the VMM's: an implementation may
+/// trap it although its condition fails, and IT has to be advanced.
 fn wait_for_interrupt(core: &'static Core, v: Obj<Vcpu>, esr: u64) {
+    const CV: u64 = 1 << 4;
+    let spsr = spsr_el2::read();
+    let condition = (esr >> 20) & 0x1f;
+    if spsr & SPSR_AARCH32 != 0 && (spsr & SPSR_IT != 0 || (condition & CV != 0 && condition != CV | 0xe)) {
+        v.shared().set_esr(esr);
+        return switch::exit(core, v, reason::SYNC);
+    }
     // ESR_EL2.IL: 0 is a 16-bit T32 instruction.
     let length = if esr & (1 << 25) != 0 { 4 } else { 2 };
     elr_el2::write(elr_el2::read().wrapping_add(length));

@@ -109,12 +109,17 @@ impl Vcpu {
 
     /// Makes it in `space` on `core`; its guest is at the start of [`RAM`], EL1h, all registers 0.
     pub fn make(n: usize, space: u64, core: u64, priority: u64, handler: Handler) -> Outcome<Self> {
+        Self::make_as(n, space, core, priority, handler, 0)
+    }
+
+    /// As [`Self::make`], with `flags` for CREATE beside the affinity.
+    pub fn make_as(n: usize, space: u64, core: u64, priority: u64, handler: Handler, flags: u64) -> Outcome<Self> {
         let v = Self(n);
         (0..512).for_each(|word| v.word(8 * word).set(0));
         v.set_elr(RAM);
         v.set_spsr(EL1H);
         create::sched_context(v.sched(), MACHINE, core, priority, 0)?;
-        create::vcpu(v.slot(), space, v.sched(), frame::VCPU[n], n as u64)?;
+        create::vcpu(v.slot(), space, v.sched(), frame::VCPU[n], n as u64 | flags)?;
         v.configure(handler, 0)?;
         Ok(v)
     }
@@ -237,6 +242,11 @@ impl Vcpu {
     /// Half `n` (0..64) of the vector registers in the state block.
     pub fn vector(self, n: usize) -> &'static Volatile<u64> {
         self.word(offset_of!(VcpuPage, state.v) + 8 * n)
+    }
+
+    /// Word of the bits of its bound notification.
+    pub fn bells(self) -> &'static Volatile<u64> {
+        self.word(offset_of!(VcpuPage, irq.bells))
     }
 
     /// First word of the state block: version, FPCR.

@@ -1,76 +1,86 @@
-//! EL1 and EL0 system registers of a vCPU: saved and loaded at a world switch.
+//! EL1 and EL0 system registers of a vCPU: saved and loaded at a world switch, two at a time.
 
 use super::sysreg::*;
+use crate::config::{HCR_APK_API, HCR_TERR};
 use abi::vcpu::sys;
+use core::cell::Cell;
 
-/// Features that decide which registers exist.
-#[derive(Clone, Copy)]
-pub struct Features {
-    /// FEAT_PAuth: key registers.
-    pub pauth: bool,
-    /// AArch32 at EL1: DACR32_EL2, IFSR32_EL2. (FPEXC32_EL2 is without effect while EL1 is AArch64, and traps with FP.)
-    pub aarch32: bool,
-    /// FEAT_RAS: VDISR_EL2.
-    pub ras: bool,
-}
+/// FPEXC32_EL2.EN.
+pub const FPEXC_EN: u64 = 1 << 30;
 
-macro_rules! table {
-    ($($index:ident $reg:ident),* $(,)?) => {
-        fn save_common(s: &mut [u64; sys::COUNT]) { $( s[sys::$index] = $reg::read(); )* }
-        fn load_common(s: &[u64; sys::COUNT]) { $( $reg::write(s[sys::$index]); )* }
+/// Registers by `abi::vcpu::sys`.
+pub type Words = [Cell<u64>; sys::COUNT];
+
+macro_rules! pairs {
+    ($vis:vis $save:ident $load:ident: $($i:ident $first:ident, $j:ident $second:ident;)*) => {
+        /// Registers → memory.
+        #[inline(always)]
+        $vis fn $save(s: &Words) { $(
+            let (first, second) = ($first::read(), $second::read());
+            s[sys::$i].set(first);
+            s[sys::$j].set(second);
+        )* }
+        /// Memory → registers.
+        #[inline(always)]
+        $vis fn $load(s: &Words) { $(
+            let (first, second) = (s[sys::$i].get(), s[sys::$j].get());
+            $first::write(first);
+            $second::write(second);
+        )* }
     };
 }
 
-table! {
-    CPACR_EL1 cpacr_el1, TTBR0_EL1 ttbr0_el1, TTBR1_EL1 ttbr1_el1, TCR_EL1 tcr_el1, MAIR_EL1 mair_el1,
-    AMAIR_EL1 amair_el1, VBAR_EL1 vbar_el1, ESR_EL1 esr_el1, FAR_EL1 far_el1, AFSR0_EL1 afsr0_el1, AFSR1_EL1 afsr1_el1,
-    ELR_EL1 elr_el1, SPSR_EL1 spsr_el1, SP_EL1 sp_el1, TPIDR_EL0 tpidr_el0, TPIDRRO_EL0 tpidrro_el0,
-    TPIDR_EL1 tpidr_el1, CONTEXTIDR_EL1 contextidr_el1, PAR_EL1 par_el1, CSSELR_EL1 csselr_el1,
-    CNTKCTL_EL1 cntkctl_el1, CNTV_CTL_EL0 cntv_ctl_el0, CNTV_CVAL_EL0 cntv_cval_el0, MDSCR_EL1 mdscr_el1,
-    ICH_VMCR_EL2 ich_vmcr_el2, ICH_AP0R0_EL2 ich_ap0r0_el2, ICH_AP1R0_EL2 ich_ap1r0_el2,
+pairs! { save_common load_common:
+    CPACR_EL1 cpacr_el1, TTBR0_EL1 ttbr0_el1;
+    TTBR1_EL1 ttbr1_el1, TCR_EL1 tcr_el1;
+    MAIR_EL1 mair_el1, AMAIR_EL1 amair_el1;
+    VBAR_EL1 vbar_el1, ESR_EL1 esr_el1;
+    FAR_EL1 far_el1, AFSR0_EL1 afsr0_el1;
+    AFSR1_EL1 afsr1_el1, ELR_EL1 elr_el1;
+    SP_EL1 sp_el1, TPIDR_EL0 tpidr_el0;
+    TPIDRRO_EL0 tpidrro_el0, TPIDR_EL1 tpidr_el1;
+    CONTEXTIDR_EL1 contextidr_el1, PAR_EL1 par_el1;
+    CSSELR_EL1 csselr_el1, CNTKCTL_EL1 cntkctl_el1;
+    // The timer was off: it is turned on with its deadline in place.
+    CNTV_CVAL_EL0 cntv_cval_el0, CNTV_CTL_EL0 cntv_ctl_el0;
+    ICH_VMCR_EL2 ich_vmcr_el2, ICH_AP0R0_EL2 ich_ap0r0_el2;
+    ICH_AP1R0_EL2 ich_ap1r0_el2, SPSR_EL1 spsr_el1;
 }
 
-macro_rules! keys {
-    ($($index:ident $reg:ident),* $(,)?) => {
-        fn save_keys(s: &mut [u64; sys::COUNT]) { $( s[sys::$index] = $reg::read(); )* }
-        fn load_keys(s: &[u64; sys::COUNT]) { $( $reg::write(s[sys::$index]); )* }
-    };
+pairs! { save_keys load_keys:
+    APIAKEYLO_EL1 apiakeylo_el1, APIAKEYHI_EL1 apiakeyhi_el1;
+    APIBKEYLO_EL1 apibkeylo_el1, APIBKEYHI_EL1 apibkeyhi_el1;
+    APDAKEYLO_EL1 apdakeylo_el1, APDAKEYHI_EL1 apdakeyhi_el1;
+    APDBKEYLO_EL1 apdbkeylo_el1, APDBKEYHI_EL1 apdbkeyhi_el1;
+    APGAKEYLO_EL1 apgakeylo_el1, APGAKEYHI_EL1 apgakeyhi_el1;
 }
 
-keys! {
-    APIAKEYLO_EL1 apiakeylo_el1, APIAKEYHI_EL1 apiakeyhi_el1, APIBKEYLO_EL1 apibkeylo_el1, APIBKEYHI_EL1 apibkeyhi_el1,
-    APDAKEYLO_EL1 apdakeylo_el1, APDAKEYHI_EL1 apdakeyhi_el1, APDBKEYLO_EL1 apdbkeylo_el1, APDBKEYHI_EL1 apdbkeyhi_el1,
-    APGAKEYLO_EL1 apgakeylo_el1, APGAKEYHI_EL1 apgakeyhi_el1,
+// What only AArch32 guests have, and no other sees.
+pairs! { pub save_aarch32 load_aarch32:
+    DACR32_EL2 dacr32_el2, IFSR32_EL2 ifsr32_el2;
+    SPSR_ABT spsr_abt, SPSR_UND spsr_und;
+    SPSR_IRQ spsr_irq, SPSR_FIQ spsr_fiq;
 }
 
-/// Registers → memory. SCTLR_EL1 and SP_EL0 are kept apart: they differ between guest and handler.
-pub fn save(s: &mut [u64; sys::COUNT], f: Features) {
+/// Registers → memory, those that `hcr` says exist. SCTLR_EL1 and SP_EL0 are kept apart: they differ between guest and
+/// handler. MDSCR_EL1 is 0 always.
+pub fn save(s: &Words, hcr: u64) {
     save_common(s);
-    if f.pauth {
+    if hcr & HCR_APK_API != 0 {
         save_keys(s);
     }
-    if f.aarch32 {
-        s[sys::DACR32_EL2] = dacr32_el2::read();
-        s[sys::IFSR32_EL2] = ifsr32_el2::read();
-    }
-    if f.ras {
-        s[sys::DISR_EL1] = vdisr_el2::read();
+    if hcr & HCR_TERR != 0 {
+        s[sys::DISR_EL1].set(vdisr_el2::read());
     }
 }
 
 /// Memory → registers.
-pub fn load(s: &[u64; sys::COUNT], f: Features) {
-    // The timer first, disabled, so that no half-loaded deadline fires.
-    cntv_ctl_el0::write(0);
+pub fn load(s: &Words, hcr: u64) {
     load_common(s);
-    if f.pauth {
+    if hcr & HCR_APK_API != 0 {
         load_keys(s);
     }
-    if f.aarch32 {
-        dacr32_el2::write(s[sys::DACR32_EL2]);
-        ifsr32_el2::write(s[sys::IFSR32_EL2]);
-    }
-    if f.ras {
-        vdisr_el2::write(s[sys::DISR_EL1]);
+    if hcr & HCR_TERR != 0 {
+        vdisr_el2::write(s[sys::DISR_EL1].get());
     }
 }

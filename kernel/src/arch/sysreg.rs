@@ -68,7 +68,8 @@ sysregs! {
     apibkeylo_el1 "s3_0_c2_c1_2", apibkeyhi_el1 "s3_0_c2_c1_3", apdakeylo_el1 "s3_0_c2_c2_0",
     apdakeyhi_el1 "s3_0_c2_c2_1", apdbkeylo_el1 "s3_0_c2_c2_2", apdbkeyhi_el1 "s3_0_c2_c2_3",
     apgakeylo_el1 "s3_0_c2_c3_0", apgakeyhi_el1 "s3_0_c2_c3_1", vdisr_el2 "s3_4_c12_c1_1", dacr32_el2 "dacr32_el2",
-    ifsr32_el2 "ifsr32_el2", mdscr_el1 "mdscr_el1",
+    ifsr32_el2 "ifsr32_el2", fpexc32_el2 "fpexc32_el2", spsr_abt "spsr_abt", spsr_und "spsr_und", spsr_irq "spsr_irq",
+    spsr_fiq "spsr_fiq", mdscr_el1 "mdscr_el1",
 }
 
 macro_rules! list_registers {

@@ -65,7 +65,7 @@ fn expect(number: u64, arguments: [u64; 6], expected: Status) -> Outcome {
 }
 
 fn unknown_numbers_are_no_syscalls() -> Outcome {
-    for number in (9..16).chain([39, 40, 63, 64, 255, 256, 1 << 16, 1 << 32, 1 << 32 | sc::YIELD, 1 << 63, MAX]) {
+    for number in (9..16).chain([41, 42, 63, 64, 255, 256, 1 << 16, 1 << 32, 1 << 32 | sc::YIELD, 1 << 63, MAX]) {
         expect(number, [SELF; 6], Status::BadSyscall)?;
     }
     expect(sc::VCPU_RESUME, [0; 6], Status::BadState)
@@ -87,6 +87,8 @@ const ROWS: &[Row] = &[
     (sc::VCPU_TIMER, 0, &[Kind::Vcpu], [0; 6], true),
     (sc::VCPU_HANDLER, 0, &[Kind::Vcpu], [0; 6], true),
     (sc::VCPU_STATE, 0, &[Kind::Vcpu], [0; 6], true),
+    (sc::VCPU_BIND, 0, &[Kind::Vcpu], [0, NOTIFICATION, 0, 0, 0, 0], true),
+    (sc::VCPU_BIND, 1, &[Kind::Notification], [VCPU, 0, 0, 0, 0, 0], true),
     (sc::VCPU_STATE, 0, &[Kind::Vcpu], [0, 1, 0, 0, 0, 0], true),
     (sc::COPY, 0, &[Kind::Domain], [0, EMPTY, NOTIFICATION, 0, 0, 0], true),
     (sc::FRAME_SPLIT, 0, &[Kind::Frame], [0, 1, EMPTY, 0, 0, 0], true),
@@ -165,6 +167,10 @@ fn wrong_arguments_are_refused() -> Outcome {
     }
     for length in [33, 1 << 32, MAX] {
         expect(sc::LOG, [MACHINE, length, 0, 0, 0, 0], Status::BadArg)?;
+    }
+    let vcpu = Kind::Vcpu as u64;
+    for how in [1 << 40, MAX << 40, MAX] {
+        expect(sc::CREATE, [vcpu, EMPTY, SPACE, SCHED, PAGE, how], Status::BadArg)?;
     }
     for which in [counter::IMAGE_BASE + 1, 64, MAX] {
         expect(sc::COUNTER, [MACHINE, which, 0, 0, 0, 0], Status::BadArg)?;

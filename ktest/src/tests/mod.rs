@@ -2,7 +2,9 @@
 
 use crate::run::Test;
 
+mod aarch32;
 mod args;
+mod bind;
 mod caps;
 mod destroy;
 mod frames;
@@ -46,6 +48,8 @@ pub static ALL: &[&[Test]] = &[
     destroy::TESTS,
     vcpu::TESTS,
     vstate::TESTS,
+    bind::TESTS,
+    aarch32::TESTS,
     hidden::TESTS,
     vhostile::TESTS,
     hostile::TESTS,
