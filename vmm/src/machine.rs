@@ -1,5 +1,9 @@
 //! The guest's machine: the memory map and interrupts of QEMU's `virt` board.
 
+/// Second flash bank, where U-Boot looks for its environment. Ours is erased and takes nothing.
+pub const FLASH_BASE: u64 = 0x0400_0000;
+/// Bytes of a flash bank.
+pub const FLASH_SIZE: u64 = 0x0400_0000;
 /// GICv3 distributor.
 pub const GICD_BASE: u64 = 0x0800_0000;
 /// Bytes of the distributor's frame.

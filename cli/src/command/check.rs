@@ -2,7 +2,7 @@
 
 use crate::args::CheckArgs;
 use crate::config::{Kernel, Profile, System, Vm, show_size};
-use crate::image::{Payload, arm64, payload};
+use crate::image::{Payload, payload};
 use crate::machine::{self, Machine, OWN_MEMORY, VM_MEMORY};
 use crate::prepare::{self, toolchain};
 use miette::Result;
@@ -35,9 +35,10 @@ pub fn plan(system: &System, payload: &Payload, machine: &Machine) -> Result<u64
     system.check_capacity(machine.cpus)?;
     let shared: u64 = system.links.shared.iter().map(|region| region.size).sum();
     let mut used = FIRMWARE + own_memory(system) + shared;
-    for ((vm, kernel), initrd) in system.vms.iter().zip(&payload.kernels).zip(&payload.initrds) {
+    let files = payload.kernels.iter().zip(&payload.forms).zip(&payload.initrds);
+    for (vm, ((kernel, form), initrd)) in system.vms.iter().zip(files) {
         let initrd = initrd.as_ref().map_or(0, |initrd| initrd.len() as u64);
-        check_guest(vm, arm64::memory_size(kernel), initrd)?;
+        check_guest(vm, form.memory, initrd)?;
         used += vm.memory + kernel.len() as u64 + initrd;
     }
     if used > machine.memory {

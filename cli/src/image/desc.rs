@@ -29,7 +29,7 @@ fn encode_with(system: &System, names: &[Names], seed: [u8; 32], epoch: u64) -> 
 
 fn encode_vm(out: &mut Vec<u8>, vm: &Vm, names: &Names) {
     out.extend_from_slice(&name_bytes(&vm.name));
-    put(out, &[vm.vcpus, vm.memory, names.format]);
+    put(out, &[vm.vcpus, vm.memory, names.form.format]);
     out.extend_from_slice(&name_bytes(&names.kernel));
     out.extend_from_slice(&name_bytes(&names.initrd));
     let mut cores = [u64::MAX; MAX_VCPUS];
@@ -40,8 +40,8 @@ fn encode_vm(out: &mut Vec<u8>, vm: &Vm, names: &Names) {
     let (budget, period) = vm.share.map_or((0, 0), |share| (share.budget, share.period));
     put(out, &[vm.priority, budget, period, vm.restart.number(), vm.restart_limit, vm.heartbeat]);
     let flag = |set: bool, flag: u64| if set { flag } else { 0 };
-    let load = vm.load.unwrap_or(0);
-    put(out, &[flag(vm.ends_run, FLAG_POWER_OFF) | flag(vm.aarch32, FLAG_AARCH32), load, vm.entry.unwrap_or(load)]);
+    let form = names.form;
+    put(out, &[flag(vm.ends_run, FLAG_POWER_OFF) | flag(form.aarch32, FLAG_AARCH32), form.load, form.entry]);
     let mut cmdline = vm.cmdline.clone().into_bytes();
     cmdline.resize(CMDLINE_LEN, 0);
     out.extend_from_slice(&cmdline);
@@ -75,6 +75,7 @@ fn seed() -> [u8; 32] {
 mod tests {
     use super::*;
     use crate::config::{Bell, Port, Restart, Share, Shared};
+    use crate::image::format::Form;
     use std::mem::offset_of;
     use sysdesc::{BellDesc, PortDesc, SharedDesc, SystemDesc, VmDesc, format};
 
@@ -83,7 +84,8 @@ mod tests {
     }
 
     fn names() -> Names {
-        Names { kernel: "kernel0".into(), initrd: String::new(), format: format::RAW }
+        let form = Form { format: format::RAW, load: 0x4000_8000, entry: 0x4000_8000, aarch32: true, memory: 0 };
+        Names { kernel: "kernel0".into(), initrd: String::new(), form }
     }
 
     #[test]
@@ -94,7 +96,6 @@ mod tests {
         vm.cores = vec![3];
         vm.share = Some(Share { budget: 5_000, period: 10_000 });
         (vm.restart, vm.restart_limit, vm.heartbeat) = (Restart::Always, 7, 2_000);
-        (vm.load, vm.aarch32) = (Some(0x4000_8000), true);
 
         let bytes = encode_with(&system, &[names()], [9; 32], 77);
 

@@ -4,13 +4,15 @@ pub mod arm64;
 pub mod compile;
 pub mod desc;
 pub mod elf;
+pub mod format;
 pub mod initrd;
 pub mod modules;
 pub mod pack;
 
-use crate::config::{Initrd, Kernel, System};
+use crate::config::{Initrd, Kernel, System, Vm};
 use crate::prepare::guest::{self, Arch};
 use crate::prepare::toolchain::Toolchain;
+use format::{Form, Wanted};
 use miette::{IntoDiagnostic, Result, WrapErr};
 use pack::Pack;
 use std::collections::HashMap;
@@ -20,16 +22,19 @@ use std::path::Path;
 pub struct Payload {
     /// Per VM: its kernel.
     pub kernels: Vec<Vec<u8>>,
+    /// Per VM: how its kernel is loaded.
+    pub forms: Vec<Form>,
     /// Per VM: its initrd, if it has one.
     pub initrds: Vec<Option<Vec<u8>>>,
 }
 
 /// Reads what the VMs of a system are to boot. `script` is run by the busybox initrd in place of a shell.
 pub fn payload(system: &System, toolchain: &Toolchain, script: Option<&initrd::Script>) -> Result<Payload> {
-    let mut payload = Payload { kernels: Vec::new(), initrds: Vec::new() };
+    let mut payload = Payload { kernels: Vec::new(), forms: Vec::new(), initrds: Vec::new() };
     for vm in &system.vms {
         let kernel = read_kernel(&vm.kernel, toolchain)?;
-        arm64::check(&kernel).map_err(|problem| vm.kernel_error(&problem))?;
+        let form = format::detect(&kernel, wanted(vm)).map_err(|problem| vm.kernel_error(&problem))?;
+        payload.forms.push(form);
         payload.kernels.push(kernel);
         payload.initrds.push(match &vm.initrd {
             Initrd::None => None,
@@ -38,6 +43,15 @@ pub fn payload(system: &System, toolchain: &Toolchain, script: Option<&initrd::S
         });
     }
     Ok(payload)
+}
+
+/// What the description says of a kernel's format.
+fn wanted(vm: &Vm) -> Wanted {
+    let known = match &vm.kernel {
+        Kernel::Debian { package, .. } => guest::load_address(package),
+        _ => None,
+    };
+    Wanted { load: vm.load.or(known), entry: vm.entry, aarch32: vm.aarch32 }
 }
 
 /// The initrd that fits a kernel: busybox of its architecture, and modules where the kernel is Debian's.
@@ -103,8 +117,8 @@ pub struct Names {
     pub kernel: String,
     /// Initrd; empty: none.
     pub initrd: String,
-    /// The kernel's format: `sysdesc::format`.
-    pub format: u64,
+    /// How the kernel is loaded.
+    pub form: Form,
 }
 
 /// Each different file goes into the pack once.
@@ -120,10 +134,10 @@ fn add_payload(pack: &mut Pack, payload: Payload) -> Result<Vec<Names>> {
         Ok(name)
     };
     let mut names = Vec::new();
-    for (kernel, initrd) in payload.kernels.into_iter().zip(payload.initrds) {
+    for ((kernel, form), initrd) in payload.kernels.into_iter().zip(payload.forms).zip(payload.initrds) {
         let kernel = add("kernel", kernel)?;
         let initrd = initrd.map(|data| add("initrd", data)).transpose()?.unwrap_or_default();
-        names.push(Names { kernel, initrd, format: sysdesc::format::IMAGE });
+        names.push(Names { kernel, initrd, form });
     }
     Ok(names)
 }

@@ -98,6 +98,11 @@ pub fn kernel(suite: &str, package: &str) -> Result<PathBuf> {
     image.ok_or_else(|| miette!(help = "is it a kernel's meta-package?", "{suite}/{package} has no boot/vmlinuz-*"))
 }
 
+/// Where a file of Debian's without a header goes: U-Boot runs anywhere and finds the device tree at the base of RAM.
+pub fn load_address(package: &str) -> Option<u64> {
+    (package == U_BOOT.0).then_some(0x4040_0000)
+}
+
 /// Directories of modules of a kernel of Debian's.
 pub fn modules(suite: &str, package: &str) -> Result<Vec<PathBuf>> {
     let dir = Archive { suite, arch: Arch::of_package(package) }.newest(package)?;

@@ -17,6 +17,7 @@ enum Place {
     Virtio(u64),
     Dist(u64),
     Redist(usize, u64),
+    Flash,
 }
 
 /// What is at an IPA.
@@ -25,10 +26,12 @@ fn place(cpu: Cpu, ipa: u64) -> Option<Place> {
     const RTC_LAST: u64 = m::RTC_BASE + m::DEVICE_SIZE - 1;
     const VIRTIO_LAST: u64 = m::VIRTIO_BASE + m::VIRTIO_COUNT * m::VIRTIO_STRIDE - 1;
     const GICD_LAST: u64 = m::GICD_BASE + m::GICD_SIZE - 1;
+    const FLASH_LAST: u64 = m::FLASH_BASE + m::FLASH_SIZE - 1;
     match ipa {
         m::GICD_BASE..=GICD_LAST => Some(Place::Dist(ipa - m::GICD_BASE)),
         m::RTC_BASE..=RTC_LAST => Some(Place::Rtc(ipa - m::RTC_BASE)),
         m::VIRTIO_BASE..=VIRTIO_LAST => Some(Place::Virtio(ipa - m::VIRTIO_BASE)),
+        m::FLASH_BASE..=FLASH_LAST => Some(Place::Flash),
         _ => {
             let offset = ipa.checked_sub(m::GICR_BASE)?;
             let index = (offset / m::GICR_STRIDE) as usize;
@@ -110,6 +113,7 @@ fn read_other(cpu: Cpu, ipa: u64, width: Width) -> Option<u64> {
         Place::Rtc(offset) => cpu.vm().rtc.lock().read(offset, width, seconds(cpu)),
         Place::Virtio(offset) => virtio_read(cpu, offset, width),
         Place::Redist(index, offset) => redist_read(cpu, index, offset, width),
+        Place::Flash => width.mask(),
     })
 }
 
@@ -132,6 +136,7 @@ fn write_other(cpu: Cpu, ipa: u64, width: Width, value: u64) -> bool {
         Some(Place::Rtc(offset)) => rtc_write(cpu, offset, width, value),
         Some(Place::Virtio(offset)) => virtio_write(cpu, offset, width, value),
         Some(Place::Redist(index, offset)) => redist_write(cpu, index, offset, width, value),
+        Some(Place::Flash) => {}
         None => return false,
     }
     true

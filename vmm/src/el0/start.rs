@@ -18,8 +18,11 @@ use devices::psci::{NotAffected, Psci};
 use devices::vgic::Dist;
 use rt::lock::SpinLock;
 use rt::sys::{self, create};
-use sysdesc::{MAX_BELLS_OUT, MAX_SHARED, MAX_VCPUS, VMM_INFO, VMM_INITRD, VMM_KERNEL, VmmInfo, exit, vmm_slot};
-use vmm::boot::{self, Layout};
+use sysdesc::{
+    FLAG_AARCH32, MAX_BELLS_OUT, MAX_SHARED, MAX_VCPUS, VMM_INFO, VMM_INITRD, VMM_KERNEL, VmDesc, VmmInfo, exit,
+    vmm_slot,
+};
+use vmm::boot::{self, Layout, Part, Ram, Source};
 use vmm::machine::RAM_BASE;
 use vmm::tree::{self, Config, Shared};
 
@@ -112,7 +115,7 @@ fn start(info: &VmmInfo) -> Result<&'static Vm, Error> {
         sys::vcpu_bind(vcpu_slot(0), vmm_slot::BELLS_IN).map_err(Error::at("bind the doorbells"))?;
     }
     vm.serial.enable();
-    vcpu::post_start(vm, 0, layout.kernel, layout.dtb);
+    vcpu::post_start(vm, 0, layout.entry, layout.dtb);
     Ok(vm)
 }
 
@@ -130,19 +133,25 @@ fn load(info: &VmmInfo, count: usize, memory: Memory) -> Result<Layout, Error> {
         0 => &[],
         size => file(VMM_INITRD, size),
     };
-    let header = boot::header(kernel).map_err(Error::Boot)?;
     let layout =
-        boot::place(header, info.kernel_size, info.initrd_size, RAM_BASE, info.vm.memory).map_err(Error::Boot)?;
+        boot::plan(&source(info, kernel), Ram { base: RAM_BASE, size: info.vm.memory }).map_err(Error::Boot)?;
     let mut buffer = [0; TREE];
     let shared: [Shared; MAX_SHARED] = core::array::from_fn(|n| shared(info, n));
     let config =
         Config { shared: shared.get(..info.shared_count as usize).unwrap_or(&shared), ..config(info, count, &layout) };
     let size = tree::write(&mut buffer, &config).ok_or(Error::Tree)?;
-    let parts =
-        [(layout.kernel, kernel), (layout.initrd, initrd), (layout.dtb, buffer.get(..size).unwrap_or_default())];
-    // `place` has found room for all of them.
-    parts.into_iter().try_for_each(|(ipa, bytes)| memory.load(ipa, bytes)).ok_or(Error::Tree)?;
+    let of_kernel = |part: &Part| (part.ipa, kernel.get(part.offset..).and_then(|rest| rest.get(..part.size)));
+    let others = [(layout.initrd, Some(initrd)), (layout.dtb, buffer.get(..size))];
+    // `plan` has found room for all of them.
+    let mut parts = layout.parts().map(of_kernel).chain(others);
+    parts.try_for_each(|(ipa, bytes)| memory.load(ipa, bytes?)).ok_or(Error::Tree)?;
     Ok(layout)
+}
+
+fn source<'a>(info: &VmmInfo, kernel: &'a [u8]) -> Source<'a> {
+    let VmDesc { format, load, entry, flags, .. } = info.vm;
+    let aarch32 = flags & FLAG_AARCH32 != 0;
+    Source { format, kernel, initrd_size: info.initrd_size, load, entry, aarch32 }
 }
 
 /// A zero-terminated string.

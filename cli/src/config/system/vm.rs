@@ -127,7 +127,7 @@ impl Vm {
     /// An error of the kernel file's contents, at its line in the system file.
     pub fn kernel_error(&self, problem: &str) -> Report {
         let wrong = format!("the kernel of VM `{}` cannot be booted: {problem}", self.name);
-        self.report(|origin| &origin.kernel, wrong, "`kernel` names an uncompressed arm64 Image")
+        self.report(|origin| &origin.kernel, wrong, "`kernel` names an arm64 Image, an ELF file or a 32-bit zImage, uncompressed")
     }
 
     /// An error of the initrd's file.
