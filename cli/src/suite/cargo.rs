@@ -10,13 +10,25 @@ use rustix::process::Signal;
 use std::process::{Command, Output, Stdio};
 
 /// Packages with tests that run on the host.
-pub const HOST: [&str; 10] =
-    ["kcore", "ring", "manage", "devices", "rt", "vmm", "sosia-cli", "plugin", "equiv-guest", "rtos"];
+pub const HOST: [&str; 11] =
+    ["kcore", "ring", "manage", "devices", "rt", "vmm", "sosia-cli", "plugin", "equiv-guest", "rtos", "console-server"];
 /// Packages with loom models.
 pub const LOOM: [&str; 3] = ["kcore", "ring", "devices"];
 /// Packages that exist on the target only.
-const TARGET_ONLY: [&str; 11] =
-    ["kernel", "rt", "root", "vmm", "ktest", "guest-base", "bench-guest", "equiv-guest", "hello", "load", "rtos"];
+const TARGET_ONLY: [&str; 12] = [
+    "kernel",
+    "rt",
+    "root",
+    "vmm",
+    "console-server",
+    "ktest",
+    "guest-base",
+    "bench-guest",
+    "equiv-guest",
+    "hello",
+    "load",
+    "rtos",
+];
 
 /// Most seconds that a step may take.
 const LIMIT: &str = "600";
