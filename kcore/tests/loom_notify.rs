@@ -166,3 +166,30 @@ fn loom_poller_takes_the_bits_waiter_is_not_left_behind() {
         assert_eq!(world.word.signal(1), early | late == 0);
     });
 }
+
+#[test]
+fn loom_bound_word_two_signallers_every_bit_comes_with_a_kick() {
+    loom::model(|| {
+        let world = world();
+        world.waiter.store(7, Ordering::Relaxed);
+        assert_eq!(world.word.rearm(), 0);
+        let signallers: Vec<_> = (0..2)
+            .map(|bit| {
+                let world = world.clone();
+                thread::spawn(move || world.signal(bit))
+            })
+            .collect();
+        // An exit: `wakes` is the kick.
+        let exit = |world: &World| {
+            let bits = if world.wakes.swap(0, Ordering::Acquire) == 0 { 0 } else { world.word.rearm() };
+            world.check_payload(bits);
+            bits
+        };
+
+        let early = exit(&world);
+        signallers.into_iter().for_each(|signaller| signaller.join().unwrap());
+        let late = exit(&world);
+
+        assert_eq!((early | late, early & late), (3, 0), "each bit comes once, and a kick tells of it");
+    });
+}

@@ -2,13 +2,15 @@
 #![cfg(not(loom))]
 #![allow(unexpected_cfgs, reason = "cfg(loom) is set by RUSTFLAGS")]
 
-use kcore::spsr::{domain_spsr, guest_dirty, guest_ich_hcr, guest_lr, guest_spsr};
+use kcore::spsr::{domain_spsr, guest_dirty, guest_ich_hcr, guest_lr, guest_spsr, guest_spsr32};
 use proptest::prelude::*;
 
 const EL0T: u64 = 0;
 const EL1T: u64 = 4;
 const EL1H: u64 = 5;
 const USR: u64 = 16;
+/// User, FIQ, IRQ, Supervisor, Abort, Undefined, System.
+const AARCH32: [u64; 7] = [0x10, 0x11, 0x12, 0x13, 0x17, 0x1b, 0x1f];
 const SS: u64 = 1 << 21;
 const HW: u64 = 1 << 61;
 const PENDING: u64 = 1 << 62;
@@ -19,6 +21,14 @@ fn test_guest_spsr_each_mode_is_allowed_or_becomes_el1h() {
         let allowed = [EL0T, EL1T, EL1H].contains(&mode);
         assert_eq!(guest_spsr(mode, false), if allowed { mode } else { EL1H }, "{mode:#b}");
         assert_eq!(guest_spsr(mode, true), if allowed || mode == USR { mode } else { EL1H }, "{mode:#b}");
+    }
+}
+
+#[test]
+fn test_guest_spsr32_each_mode_is_allowed_or_becomes_supervisor() {
+    for mode in 0..32 {
+        let expected = if AARCH32.contains(&mode) { mode } else { 0x13 };
+        assert_eq!(guest_spsr32(mode), expected, "{mode:#x}");
     }
 }
 
@@ -53,6 +63,16 @@ proptest! {
         prop_assert_eq!((spsr ^ raw) & (0xf000_03c0 | SS), 0);
         // A second pass changes nothing.
         prop_assert_eq!(guest_spsr(spsr, aarch32), spsr);
+    }
+
+    #[test]
+    fn test_guest_spsr32_any_word_stays_below_el2(raw: u64) {
+        let spsr = guest_spsr32(raw);
+
+        prop_assert!(AARCH32.contains(&(spsr & 0x1f)));
+        prop_assert_eq!(spsr >> 32, 0);
+        prop_assert_eq!((spsr ^ raw) & 0xffff_ffe0, 0);
+        prop_assert_eq!(guest_spsr32(spsr), spsr);
     }
 
     #[test]
