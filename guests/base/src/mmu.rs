@@ -90,7 +90,8 @@ static mut LEVEL1: Table = Table::empty();
 static mut LEVEL2: Table = Table::empty();
 
 /// As [`enable`] with [`Table::identity`], and shared memory as what it is: normal memory, not executable. Once.
-pub fn enable_with_shared() {
+/// Gives the table, for other CPUs.
+pub fn enable_with_shared() -> &'static Table {
     let (level1, level2) = (&raw mut LEVEL1, &raw mut LEVEL2);
     // SAFETY: one CPU runs, once; from `enable` on the tables are only read.
     let (level1, level2) = unsafe { (&mut *level1, &mut *level2) };
@@ -101,4 +102,5 @@ pub fn enable_with_shared() {
     *level1 = Table::identity();
     level1.0[0] = core::ptr::from_ref(level2) as u64 | TABLE_OR_PAGE;
     enable(level1);
+    level1
 }

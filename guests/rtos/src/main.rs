@@ -6,8 +6,9 @@
 //! | `report` | background | a line on the console each second |
 //! | `link` | background | commands of another VM over shared memory and doorbells |
 //!
-//! Words of the command line: `report=0` no lines on the console; `seconds=N` switches itself off after N seconds, with a
-//! last line `RTOS end …`; `warmup=N` counts lateness anew after N milliseconds, when caches and other VMs have settled.
+//! Words of the command line: `report=0` no lines on the console; `ms=N` switches itself off after N milliseconds, with a last
+//! line `RTOS end …`; `warmup=N` counts lateness anew after N milliseconds, when caches and other VMs have settled;
+//! `ticks=N` starts a second CPU for measurements, see [`ticker`].
 #![no_std]
 #![no_main]
 
@@ -15,6 +16,7 @@ mod clock;
 mod control;
 mod link;
 mod port;
+mod ticker;
 
 use embassy_time::{Duration, Instant, Timer};
 use guest_base::machine::VIRTUAL_TIMER;
@@ -26,10 +28,11 @@ use guest_base::{args, gic, mmu, psci, uart};
 extern "C" fn guest_main(dtb: u64) -> ! {
     uart::init();
     let line = args::command_line(dtb);
-    mmu::enable_with_shared();
+    let table = mmu::enable_with_shared();
     gic::init_distributor();
     gic::init_cpu(&[VIRTUAL_TIMER]);
     uart::line(format_args!("RTOS begin: embassy, control loop of 1 kHz"));
+    ticker::start(table, args::number(line, "ticks", 0));
     port::run(|control, background| {
         control.spawn(control::control().expect("the first of its kind"));
         background.spawn(report(line).expect("the first of its kind"));
@@ -46,13 +49,18 @@ async fn report(line: &'static str) {
         control::reset();
     }
     let start = Instant::now();
-    let end = number("seconds", u64::MAX / 1_000_000_000);
-    for second in 1..=end {
-        Timer::at(start + Duration::from_secs(second)).await;
-        if verbose && second != end {
+    let end = start + Duration::from_millis(number("ms", u64::from(u32::MAX)));
+    loop {
+        let next = start + Duration::from_secs((Instant::now() - start).as_secs() + 1);
+        if next >= end {
+            break;
+        }
+        Timer::at(next).await;
+        if verbose {
             uart::line(format_args!("RTOS {}", control::status()));
         }
     }
+    Timer::at(end).await;
     let status = control::status();
     uart::line(format_args!("RTOS end {status} histogram {}", status.task.histogram()));
     psci::system_off()
