@@ -15,15 +15,12 @@ struct Clock {
     queue: Mutex<RefCell<Queue>>,
     /// Nanosecond for which the timer is set.
     alarm: Mutex<Cell<u64>>,
-    /// Whether it was still to come when it was set: only then is its interrupt's lateness counted.
-    ahead: Mutex<Cell<bool>>,
     lateness: Mutex<Cell<Lateness>>,
 }
 
 embassy_time_driver::time_driver_impl!(static CLOCK: Clock = Clock {
     queue: Mutex::new(RefCell::new(Queue::new())),
     alarm: Mutex::new(Cell::new(u64::MAX)),
-    ahead: Mutex::new(Cell::new(false)),
     lateness: Mutex::new(Cell::new(Lateness::new())),
 });
 
@@ -45,7 +42,6 @@ impl Driver for Clock {
 impl Clock {
     fn set_alarm(&self, cs: CriticalSection, at: u64) {
         self.alarm.borrow(cs).set(at);
-        self.ahead.borrow(cs).set(ticks(at) > counter());
         write_sysreg!("cntv_cval_el0", ticks(at));
         write_sysreg!("cntv_ctl_el0", u64::from(at != u64::MAX));
     }
@@ -55,11 +51,9 @@ impl Clock {
 pub fn interrupt() {
     let now = counter();
     critical_section::with(|cs| {
-        if CLOCK.ahead.borrow(cs).get() {
-            let mut lateness = CLOCK.lateness.borrow(cs).get();
-            lateness.record(nanoseconds(now.saturating_sub(read_sysreg!("cntv_cval_el0"))));
-            CLOCK.lateness.borrow(cs).set(lateness);
-        }
+        let mut lateness = CLOCK.lateness.borrow(cs).get();
+        lateness.record(nanoseconds(now.saturating_sub(read_sysreg!("cntv_cval_el0"))));
+        CLOCK.lateness.borrow(cs).set(lateness);
         let next = CLOCK.queue.borrow_ref_mut(cs).next_expiration(nanoseconds(now));
         CLOCK.set_alarm(cs, next);
     });
