@@ -49,6 +49,8 @@ pub struct Chain {
     segments: [Segment; MAX_QUEUE_SIZE as usize],
     readable: usize,
     count: usize,
+    /// Bytes in all buffers: no more than 2³² (2.7.5.2).
+    bytes: u32,
 }
 
 impl Chain {
@@ -57,7 +59,8 @@ impl Chain {
     /// No chain is longer than the queue (2.7.5.3.1), what is in an indirect table counted: that ends loops. An indirect
     /// descriptor is the last one of its table, and does not nest (2.7.5.3.1).
     pub(super) fn read(memory: &impl Memory, table: u64, size: u16, head: u16, indirect: bool) -> Result<Self, Broken> {
-        let mut chain = Self { head, segments: [Segment::default(); MAX_QUEUE_SIZE as usize], readable: 0, count: 0 };
+        let mut chain =
+            Self { head, segments: [Segment::default(); MAX_QUEUE_SIZE as usize], readable: 0, count: 0, bytes: 0 };
         let (mut table, mut entries, mut index, mut nested) = (table, u32::from(size), u32::from(head), !indirect);
         loop {
             if index >= entries {
@@ -69,6 +72,9 @@ impl Chain {
                     return Err(Broken);
                 }
                 (table, entries, index, nested) = (descriptor.address, descriptor.length / DESC_SIZE, 0, true);
+                if entries > u32::from(u16::MAX) {
+                    return Err(Broken);
+                }
                 continue;
             }
             chain.push(&descriptor, size)?;
@@ -82,6 +88,7 @@ impl Chain {
     fn push(&mut self, descriptor: &Descriptor, size: u16) -> Result<(), Broken> {
         let place = self.segments.get_mut(self.count).filter(|_| self.count < usize::from(size)).ok_or(Broken)?;
         *place = Segment { address: descriptor.address, length: descriptor.length };
+        self.bytes = self.bytes.checked_add(descriptor.length).ok_or(Broken)?;
         let writable = descriptor.has(DESC_WRITE);
         if !writable && self.readable != self.count {
             return Err(Broken);
