@@ -26,6 +26,12 @@ impl<'a> Writer<'a> {
         self.room
     }
 
+    /// Whether `count` bytes have room. Looks at the other side's word only if that is not certain.
+    #[inline]
+    pub fn has_room(&mut self, count: u32) -> bool {
+        self.room >= count || self.room() >= count
+    }
+
     /// Whether the other side has read all that was written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -79,11 +85,18 @@ impl<'a> Writer<'a> {
         self.ring.reader_waits.load(Relaxed) != 0 && self.ring.reader_waits.swap(0, Relaxed) != 0
     }
 
-    /// Says that this side sleeps until there is room for more than now; `false`: there is room, go on.
+    /// Says that this side sleeps until there is room; `false`: there is, go on.
     #[must_use]
     pub fn sleep(&mut self) -> bool {
+        self.sleep_until_room(1)
+    }
+
+    /// Says that this side sleeps until there is room for `count` bytes; `false`: there is, go on. The other side rings
+    /// when it has read anything: look again, and sleep again.
+    #[must_use]
+    pub fn sleep_until_room(&mut self, count: u32) -> bool {
         self.ring.writer_waits.store(1, Relaxed);
         fence(SeqCst);
-        self.room() == 0
+        self.room() < count
     }
 }

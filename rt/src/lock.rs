@@ -36,6 +36,17 @@ impl<T> SpinLock<T> {
         Guard { lock: self }
     }
 
+    /// Takes the lock if it is free soon: for whoever may have it already.
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        for _ in 0..LOOKS {
+            if self.taken.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                return Some(Guard { lock: self });
+            }
+            core::hint::spin_loop();
+        }
+        None
+    }
+
     /// Waits until the lock looks free, or gives the core away: whoever holds it may have been preempted on this very
     /// core, and would then not go on while this thread waits.
     ///
@@ -86,6 +97,16 @@ impl<T> Drop for Guard<'_, T> {
 mod tests {
     extern crate std;
     use super::SpinLock;
+
+    #[test]
+    fn try_lock_gives_up() {
+        let lock = SpinLock::new(0);
+        let guard = lock.lock();
+
+        assert!(lock.try_lock().is_none());
+        drop(guard);
+        assert!(lock.try_lock().is_some());
+    }
 
     #[test]
     fn spin_lock_two_threads_lose_no_increment() {
