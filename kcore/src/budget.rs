@@ -83,14 +83,17 @@ impl Budget {
         enough.map_or(u64::MAX, |refill| refill.at.cast_unsigned())
     }
 
-    /// Takes what was used without a pause from `start` to `now`; calls are in the order of time.
+    /// Takes what was used without a pause from `start` to `now`; calls are in the order of time. What was used beyond the
+    /// budget, as a timer came late, comes back so much later that it is paid for.
     pub fn charge(&mut self, start: u64, now: u64) {
         let used = now.saturating_sub(start).cast_signed();
         self.left -= used;
-        let new = Refill { at: start.cast_signed().saturating_add(self.period), amount: used };
+        let over = used.min(-self.left).max(0).cast_unsigned();
+        let debt = over.saturating_mul(self.period.cast_unsigned()).div_ceil(self.limit.max(1).cast_unsigned());
+        let at = start.cast_signed().saturating_add(self.period).saturating_add_unsigned(debt);
         match self.refills.last_mut() {
-            Some(last) if last.gap(new) <= 0 => last.amount += used,
-            _ => self.append(new),
+            Some(last) if last.at.saturating_add(last.amount) >= at => last.amount += used,
+            _ => self.append(Refill { at, amount: used }),
         }
     }
 

@@ -109,26 +109,11 @@ impl RunQueue {
         Self { bitmap: 0, queues: [List::new(); 32] }
     }
 
-    /// Whether nothing is ready.
+    /// The first object of the highest priority that is ready.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.bitmap == 0
-    }
-
-    /// Highest priority that is ready, and its first object.
-    #[must_use]
-    pub fn highest(&self) -> Option<(u32, u64)> {
+    pub fn highest(&self) -> Option<u64> {
         let prio = self.bitmap.checked_ilog2()?;
-        Some((prio, self.queues[prio as usize & 31].first()))
-    }
-
-    /// Whether another is ready beside the first of the highest priority.
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        let Some(prio) = self.bitmap.checked_ilog2() else {
-            return false;
-        };
-        self.bitmap & (self.bitmap - 1) != 0 || self.has_equal(prio)
+        Some(self.queues[prio as usize & 31].first())
     }
 
     /// Whether two or more are ready at `prio`.
@@ -151,5 +136,11 @@ impl RunQueue {
         if queue.is_empty() {
             self.bitmap &= !(1 << (prio & 31));
         }
+    }
+
+    /// Puts `id`, which is queued at `prio`, behind its equals.
+    pub fn rotate(&mut self, links: &mut impl Links, prio: u32, id: u64) {
+        self.remove(links, prio, id);
+        self.push_back(links, prio, id);
     }
 }

@@ -57,14 +57,27 @@ pub struct Core {
     pub loaded: Cell<Option<Obj<Vcpu>>>,
     /// The vCPU whose FP/SIMD state is in the registers.
     pub fp_owner: Cell<Option<Obj<Vcpu>>>,
-    /// Scheduling contexts that are ready, the running one included.
-    pub ready: Exclusive<RunQueue>,
+    /// Scheduling contexts that are ready, the running one included: those that may run, and those whose budget has run
+    /// out.
+    pub ready: [Exclusive<RunQueue>; 2],
+    /// Number of them.
+    pub ready_count: Cell<u32>,
+    /// Those whose budget has run out, by the time that enough has come back.
+    pub refills: Exclusive<TimerQueue>,
+    /// The scheduling context that runs; `None` in idle.
+    pub running: Cell<Option<Obj<SchedContext>>>,
+    /// Start of the stretch that it pays for, CNTPCT ticks.
+    pub since: Cell<u64>,
+    /// When its budget will have run out; `u64::MAX`: it does not pay.
+    pub budget_end: Cell<u64>,
     /// Entities that wait for a deadline.
     pub timers: Exclusive<TimerQueue>,
     /// End of the running time slice, CNTPCT ticks; `u64::MAX`: none is counted.
     pub slice_end: Cell<u64>,
     /// Whose slice it is.
     pub slice_of: Cell<Option<Obj<SchedContext>>>,
+    /// What the EL2 timer is set to.
+    pub timer_set: Cell<u64>,
     /// The scheduler must choose anew before the return.
     pub resched: Cell<bool>,
     /// Entities that other cores want looked at.
@@ -99,10 +112,16 @@ impl Core {
             current: Cell::new(None),
             loaded: Cell::new(None),
             fp_owner: Cell::new(None),
-            ready: Exclusive::new(RunQueue::new()),
+            ready: [const { Exclusive::new(RunQueue::new()) }; 2],
+            ready_count: Cell::new(0),
+            refills: Exclusive::new(TimerQueue::new()),
+            running: Cell::new(None),
+            since: Cell::new(0),
+            budget_end: Cell::new(u64::MAX),
             timers: Exclusive::new(TimerQueue::new()),
             slice_end: Cell::new(u64::MAX),
             slice_of: Cell::new(None),
+            timer_set: Cell::new(0),
             guest_hcr: Cell::new(0),
             guest_spsr: GUEST_SPSR,
             domain_regime: [SCTLR_DOMAIN, HCR_DOMAIN],

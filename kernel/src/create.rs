@@ -1,5 +1,6 @@
 //! CREATE: one function per kind. Under the management lock.
 
+use crate::arch::sysreg::cntfrq_el0;
 use crate::core_local;
 use crate::frame::FrameRef;
 use crate::memory::{self, make};
@@ -12,9 +13,12 @@ use abi::PAGE_SIZE;
 use abi::cap::{Kind, rights};
 use abi::syscall::{Status, VCPU_AARCH32, frame};
 use core::sync::atomic::Ordering;
+use kcore::budget::Budget;
 use kcore::cap::CapWord;
 
 const DEFAULT_SLICE_HZ: u64 = 100;
+/// The least budget is 10 µs: some ten times what a switch to its owner and away costs.
+const LEAST_BUDGET_HZ: u64 = 100_000;
 
 /// Makes an object of `kind` with arguments `a` and puts it into `slot`.
 pub fn create(caller: Obj<Domain>, kind: u64, slot: u64, a: [u64; 4]) -> Result<(), Status> {
@@ -99,22 +103,25 @@ fn vcpu(caller: Obj<Domain>, [space, sc, page, how]: [u64; 4]) -> Result<u64, St
     Ok(v.addr())
 }
 
-fn sched_context(caller: Obj<Domain>, [machine, core, priority, slice]: [u64; 4]) -> Result<u64, Status> {
+fn sched_context(caller: Obj<Domain>, [machine, place, slice, limit]: [u64; 4]) -> Result<u64, Status> {
     caps::machine(caller, machine, rights::WRITE)?;
+    let (core, priority) = (place & 0xff, place >> 8);
+    let budget =
+        Budget::new(limit as u32, (limit >> 32) as u32, cntfrq_el0::read() / LEAST_BUDGET_HZ).ok_or(Status::BadArg)?;
     if core >= core_local::online() as u64 || priority > 31 {
         return Err(Status::BadArg);
     }
     let sc: Obj<SchedContext> = make(caller, Kind::SchedContext)?;
     fill_sched_context(sc, core as usize, priority as u32, slice);
+    sc.budget.with(|b| *b = budget);
     Ok(sc.addr())
 }
 
-/// Sets the fields of a new scheduling context; slice 0: 10 ms.
+/// Sets the fields of a new scheduling context without a budget; slice 0: 10 ms.
 pub fn fill_sched_context(sc: Obj<SchedContext>, core: usize, priority: u32, slice: u64) {
-    let default = crate::arch::sysreg::cntfrq_el0::read() / DEFAULT_SLICE_HZ;
     sc.core.set(core);
     sc.priority.set(priority);
-    sc.slice.set(if slice == 0 { default } else { slice });
+    sc.slice.set(if slice == 0 { cntfrq_el0::read() / DEFAULT_SLICE_HZ } else { slice });
 }
 
 fn endpoint(caller: Obj<Domain>, [sc, ..]: [u64; 4]) -> Result<u64, Status> {

@@ -257,6 +257,9 @@ fn unbind(core: &Core, e: Entity) {
         if core.slice_of.get() == Some(sc) {
             sched::end_slice(core);
         }
+        if core.running.get() == Some(sc) {
+            core.running.set(None);
+        }
         sc.runs.set(None);
         sc.bound.store(0, Ordering::Release);
     }

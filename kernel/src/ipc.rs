@@ -2,26 +2,11 @@
 
 use crate::core_local::Core;
 use crate::frame::FrameRef;
-use crate::object::{Endpoint, Entity, Obj, RunState, SchedContext, Thread};
+use crate::object::{Endpoint, Entity, Obj, RunState, SchedContext, Thread, links};
 use crate::sched;
 use abi::syscall::Status;
-use kcore::queue::Links;
 
-struct CallerLinks;
-impl Links for CallerLinks {
-    fn next(&self, id: u64) -> u64 {
-        Obj::<Thread>::at(id).link_next.get()
-    }
-    fn set_next(&mut self, id: u64, next: u64) {
-        Obj::<Thread>::at(id).link_next.set(next);
-    }
-    fn prev(&self, id: u64) -> u64 {
-        Obj::<Thread>::at(id).link_prev.get()
-    }
-    fn set_prev(&mut self, id: u64, prev: u64) {
-        Obj::<Thread>::at(id).link_prev.set(prev);
-    }
-}
+links!(CallerLinks, Thread, link_next, link_prev);
 
 fn frame(t: Obj<Thread>) -> FrameRef {
     FrameRef(t.frame.as_ptr() as u64)

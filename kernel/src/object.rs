@@ -13,6 +13,7 @@ use core::num::NonZero;
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use kcore::attach::AttachmentTable;
+use kcore::budget::{Budget, Stopwatch};
 use kcore::notify::NotifyWord;
 use kcore::pool::Pool;
 use kcore::queue::List;
@@ -309,7 +310,7 @@ pub struct Vcpu {
     pub fp: crate::arch::fp::FpState,
 }
 
-/// Core, priority, time slice.
+/// Core, priority, time slice, budget, and the account of all of it.
 #[repr(C)]
 pub struct SchedContext {
     /// Header.
@@ -332,6 +333,24 @@ pub struct SchedContext {
     pub link_next: Cell<u64>,
     /// See `link_next`.
     pub link_prev: Cell<u64>,
+    /// What it may use. Its core.
+    pub budget: Exclusive<Budget>,
+    /// It is ready and its budget has run out. Its core.
+    pub depleted: Cell<bool>,
+    /// When enough has come back, CNTPCT ticks, and links of the queue of such times. Its core.
+    pub refill_at: Cell<u64>,
+    /// See `refill_at`.
+    pub refill_next: Cell<u64>,
+    /// See `refill_at`.
+    pub refill_prev: Cell<u64>,
+    /// Time that it ran. Its core; all read.
+    pub run: Stopwatch,
+    /// Time that it was ready and did not run. Its core; all read.
+    pub stolen: Stopwatch,
+    /// Times that it was chosen. Its core; all read.
+    pub chosen: AtomicU64,
+    /// Times that its budget ran out. Its core; all read.
+    pub depletions: AtomicU64,
 }
 
 /// Call and reply.
@@ -400,3 +419,25 @@ const _: () = {
     assert!(size_of::<Thread>() <= 4096);
     assert!(size_of::<Frame>() <= 4096);
 };
+
+/// Makes a type for the links of a list through two fields of its objects.
+macro_rules! links {
+    ($name:ident, $object:ty, $next:ident, $prev:ident) => {
+        struct $name;
+        impl kcore::queue::Links for $name {
+            fn next(&self, id: u64) -> u64 {
+                Obj::<$object>::at(id).$next.get()
+            }
+            fn set_next(&mut self, id: u64, next: u64) {
+                Obj::<$object>::at(id).$next.set(next);
+            }
+            fn prev(&self, id: u64) -> u64 {
+                Obj::<$object>::at(id).$prev.get()
+            }
+            fn set_prev(&mut self, id: u64, prev: u64) {
+                Obj::<$object>::at(id).$prev.set(prev);
+            }
+        }
+    };
+}
+pub(crate) use links;

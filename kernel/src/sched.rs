@@ -1,55 +1,40 @@
-//! The scheduler of a core: fixed priorities, round robin among equals, timers.
+//! The scheduler of a core: fixed priorities with budgets, round robin among equals, timers, accounts.
 //!
-//! The running scheduling context stays in the ready queue, at the head of its priority. All here works on the calling
-//! core; others ask by the wake stack ([`wake`]).
+//! ```text
+//!              budget has run out                  core.ready[0]: the highest priority runs, and pays while others are ready
+//!  ready[0] ─────────────────────────▶ ready[1]    core.ready[1]: as above when ready[0] is empty, for nothing
+//!           ◀─────────────────────────
+//!              enough has come back
+//! ```
+//! The running scheduling context stays in its queue, at the head of its priority. All here works on the calling core;
+//! others ask by the wake stack ([`wake`]).
 
 use crate::arch::{self, sysreg::*};
 use crate::config::HCR_TWI;
 use crate::core_local::{CORES, Core, Mode};
-use crate::object::{Entity, Obj, RunState, SchedContext, Schedulable, Thread, Vcpu, Which};
+use crate::exclusive::Exclusive;
+use crate::object::{Entity, Obj, RunState, SchedContext, Schedulable, Thread, Vcpu, Which, links};
 use crate::{destroy, gic, irq, notify, switch, trap};
 use abi::syscall::Status;
 use abi::vcpu::sys;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kcore::mpsc::Wakes;
-use kcore::queue::Links;
+use kcore::queue::RunQueue;
 use kcore::timerq::Timers;
 
-/// Links of scheduling contexts in the ready queue.
-pub struct ReadyLinks;
-impl Links for ReadyLinks {
-    fn next(&self, id: u64) -> u64 {
-        Obj::<SchedContext>::at(id).link_next.get()
-    }
-    fn set_next(&mut self, id: u64, next: u64) {
-        Obj::<SchedContext>::at(id).link_next.set(next);
-    }
-    fn prev(&self, id: u64) -> u64 {
-        Obj::<SchedContext>::at(id).link_prev.get()
-    }
-    fn set_prev(&mut self, id: u64, prev: u64) {
-        Obj::<SchedContext>::at(id).link_prev.set(prev);
-    }
-}
+links!(ReadyLinks, SchedContext, link_next, link_prev);
+links!(RefillLinks, SchedContext, refill_next, refill_prev);
+links!(TimerLinks, Schedulable, timer_next, timer_prev);
 
-struct TimerLinks;
-impl Links for TimerLinks {
-    fn next(&self, id: u64) -> u64 {
-        Obj::<Schedulable>::at(id).timer_next.get()
-    }
-    fn set_next(&mut self, id: u64, next: u64) {
-        Obj::<Schedulable>::at(id).timer_next.set(next);
-    }
-    fn prev(&self, id: u64) -> u64 {
-        Obj::<Schedulable>::at(id).timer_prev.get()
-    }
-    fn set_prev(&mut self, id: u64, prev: u64) {
-        Obj::<Schedulable>::at(id).timer_prev.set(prev);
-    }
-}
 impl Timers for TimerLinks {
     fn deadline(&self, id: u64) -> u64 {
         Obj::<Schedulable>::at(id).deadline.get()
+    }
+}
+
+impl Timers for RefillLinks {
+    fn deadline(&self, id: u64) -> u64 {
+        Obj::<SchedContext>::at(id).refill_at.get()
     }
 }
 
@@ -79,21 +64,53 @@ fn context_of(e: Entity) -> Option<Obj<SchedContext>> {
     }
 }
 
-/// Puts a scheduling context into the ready queue with `e` on it.
-pub fn enqueue(core: &Core, sc: Obj<SchedContext>, e: Entity) {
-    sc.runs.set(Some(e));
-    if !sc.queued.replace(true) {
-        core.ready.with(|q| q.push_back(&mut ReadyLinks, sc.priority.get(), sc.addr()));
+/// The queue of a ready scheduling context: those that may run come before those whose budget has run out.
+fn queue(core: &Core, sc: Obj<SchedContext>) -> &Exclusive<RunQueue> {
+    &core.ready[usize::from(sc.depleted.get())]
+}
+
+/// Puts a ready scheduling context into the queue that its budget gives it.
+fn join(core: &Core, sc: Obj<SchedContext>, now: u64) {
+    let depleted = sc.budget.with(|b| !b.is_ready(now));
+    sc.depleted.set(depleted);
+    queue(core, sc).with(|q| q.push_back(&mut ReadyLinks, sc.priority.get(), sc.addr()));
+    if depleted {
+        sc.refill_at.set(sc.budget.with(|b| b.ready_at()));
+        core.refills.with(|q| q.insert(&mut RefillLinks, sc.addr()));
     }
     core.resched.set(true);
 }
 
-/// Takes a scheduling context off the ready queue.
-pub fn dequeue(core: &Core, sc: Obj<SchedContext>) {
-    if sc.queued.replace(false) {
-        core.ready.with(|q| q.remove(&mut ReadyLinks, sc.priority.get(), sc.addr()));
+fn part(core: &Core, sc: Obj<SchedContext>) {
+    queue(core, sc).with(|q| q.remove(&mut ReadyLinks, sc.priority.get(), sc.addr()));
+    if sc.depleted.replace(false) {
+        core.refills.with(|q| q.remove(&mut RefillLinks, sc.addr()));
     }
     core.resched.set(true);
+}
+
+/// Makes a scheduling context ready with `e` on it.
+pub fn enqueue(core: &Core, sc: Obj<SchedContext>, e: Entity) {
+    sc.runs.set(Some(e));
+    core.resched.set(true);
+    if !sc.queued.replace(true) {
+        core.ready_count.set(core.ready_count.get() + 1);
+        let now = Core::now();
+        if core.running.get() != Some(sc) {
+            sc.stolen.start(now);
+        }
+        join(core, sc, now);
+    }
+}
+
+/// Takes a scheduling context out of the ready ones.
+pub fn dequeue(core: &Core, sc: Obj<SchedContext>) {
+    core.resched.set(true);
+    if sc.queued.replace(false) {
+        core.ready_count.set(core.ready_count.get() - 1);
+        sc.stolen.stop(Core::now());
+        part(core, sc);
+    }
 }
 
 /// Makes an entity of this core ready.
@@ -123,10 +140,7 @@ pub fn block(core: &Core, e: Entity, state: RunState) {
 pub fn rotate(core: &Core) {
     let Some(sc) = core.current.get().and_then(context_of) else { return };
     if sc.queued.get() {
-        core.ready.with(|q| {
-            q.remove(&mut ReadyLinks, sc.priority.get(), sc.addr());
-            q.push_back(&mut ReadyLinks, sc.priority.get(), sc.addr());
-        });
+        queue(core, sc).with(|q| q.rotate(&mut ReadyLinks, sc.priority.get(), sc.addr()));
     }
     end_slice(core);
     core.resched.set(true);
@@ -153,7 +167,7 @@ fn count_slice(core: &Core, sc: Obj<SchedContext>) {
         interrupt_slice(core);
     }
     let counted = core.slice_end.get() != u64::MAX;
-    let wanted = core.ready.with(|q| q.has_equal(sc.priority.get()));
+    let wanted = queue(core, sc).with(|q| q.has_equal(sc.priority.get()));
     if counted == wanted {
         return;
     }
@@ -165,7 +179,70 @@ fn count_slice(core: &Core, sc: Obj<SchedContext>) {
     } else {
         end_slice(core);
     }
-    program_timer(core);
+}
+
+/// Takes the stretch that ends now from the budget of the context that runs, if it pays.
+fn charge(core: &Core, now: u64) {
+    if core.budget_end.replace(u64::MAX) == u64::MAX {
+        return;
+    }
+    let Some(sc) = core.running.get() else { return };
+    let left = sc.budget.with(|b| {
+        b.charge(core.since.get(), now);
+        b.left(now)
+    });
+    if left == 0 {
+        sc.depletions.fetch_add(1, Ordering::Relaxed);
+        if sc.queued.get() {
+            part(core, sc);
+            join(core, sc, now);
+        }
+    }
+}
+
+/// The context that ran does not run any more.
+fn retire(core: &Core, now: u64) {
+    charge(core, now);
+    if let Some(sc) = core.running.take() {
+        sc.run.stop(now);
+        if sc.queued.get() {
+            sc.stolen.start(now);
+        }
+    }
+}
+
+/// `sc` runs from now on. It pays from its budget while another is ready; what nobody wants is free.
+fn account(core: &Core, sc: Obj<SchedContext>, shared: bool) {
+    let pays = shared && !sc.depleted.get() && sc.budget.with(|b| b.is_limited());
+    let runs = core.running.get() == Some(sc);
+    if runs && pays == (core.budget_end.get() != u64::MAX) {
+        return;
+    }
+    let now = Core::now();
+    if runs {
+        charge(core, now);
+    } else {
+        retire(core, now);
+        core.running.set(Some(sc));
+        sc.stolen.stop(now);
+        sc.run.start(now);
+        sc.chosen.fetch_add(1, Ordering::Relaxed);
+    }
+    if pays {
+        core.since.set(now);
+        core.budget_end.set(now.saturating_add(sc.budget.with(|b| b.left(now))));
+    }
+}
+
+/// The account of a scheduling context, for SCHED_INFO. Management lock.
+pub fn info(sc: Obj<SchedContext>) -> [u64; 5] {
+    let now = Core::now();
+    let handles = match Entity::opt(sc.bound.load(Ordering::Acquire)).map(Entity::which) {
+        Some(Which::Vcpu(v)) => v.in_handler.get(),
+        _ => false,
+    };
+    let [chosen, depletions] = [&sc.chosen, &sc.depletions].map(|count| count.load(Ordering::Relaxed));
+    [sc.run.read(now), sc.stolen.read(now), u64::from(handles), chosen, depletions]
 }
 
 /// Sets, moves or (with `u64::MAX`) removes the deadline of an entity of this core.
@@ -182,8 +259,12 @@ pub fn set_deadline(core: &Core, e: Entity, deadline: u64) {
 }
 
 fn program_timer(core: &Core) {
-    let first = core.timers.with(|q| q.first(&TimerLinks)).map_or(u64::MAX, |(deadline, _)| deadline);
-    let next = first.min(core.slice_end.get());
+    let timer = core.timers.with(|q| q.first(&TimerLinks)).map_or(u64::MAX, |(deadline, _)| deadline);
+    let refill = core.refills.with(|q| q.first(&RefillLinks)).map_or(u64::MAX, |(at, _)| at);
+    let next = timer.min(refill).min(core.slice_end.get()).min(core.budget_end.get());
+    if core.timer_set.replace(next) == next {
+        return;
+    }
     if next == u64::MAX {
         cnthp_ctl_el2::write(0);
     } else {
@@ -200,6 +281,16 @@ pub fn timer_interrupt(core: &Core) {
         let Some(e) = expired.and_then(Entity::opt) else { break };
         e.timed.set(false);
         expire(core, e, now);
+    }
+    if now >= core.budget_end.get() {
+        charge(core, now);
+        core.resched.set(true);
+    }
+    while let Some((at, id)) = core.refills.with(|q| q.first(&RefillLinks))
+        && at <= now
+    {
+        part(core, Obj::at(id));
+        join(core, Obj::at(id), now);
     }
     if now >= core.slice_end.get() {
         rotate(core);
@@ -318,8 +409,8 @@ pub fn halt(core: &Core, e: Entity) {
 pub fn reschedule(core: &'static Core) {
     loop {
         core.resched.set(false);
-        let highest = core.ready.with(|q| q.highest());
-        let Some((_, sc)) = highest.map(|(p, id)| (p, Obj::<SchedContext>::at(id))) else {
+        let highest = core.ready.iter().find_map(|queue| queue.with(|q| q.highest()));
+        let Some(sc) = highest.map(Obj::<SchedContext>::at) else {
             idle(core);
             continue;
         };
@@ -327,8 +418,9 @@ pub fn reschedule(core: &'static Core) {
             dequeue(core, sc);
             continue;
         };
-        let shared = core.ready.with(|q| q.is_shared());
+        let shared = core.ready_count.get() > 1;
         core.guest_hcr.set(core.hcr_alone.get() | if shared { HCR_TWI } else { 0 });
+        account(core, sc, shared);
         if core.current.get() == Some(next) {
             stay(core, next);
         } else {
@@ -336,6 +428,7 @@ pub fn reschedule(core: &'static Core) {
             switch::enter(core, next);
         }
         count_slice(core, sc);
+        program_timer(core);
         return;
     }
 }
@@ -357,6 +450,8 @@ fn stay(core: &Core, e: Entity) {
 /// Nothing is ready: waits for an interrupt and takes it.
 fn idle(core: &'static Core) {
     switch::leave(core);
+    retire(core, Core::now());
+    program_timer(core);
     trap::masked_end(core);
     arch::wfi();
     trap::masked_begin(core);

@@ -105,6 +105,7 @@ impl Call {
             sc::TRANSLATE => self.translate(a),
             sc::COUNTER => self.counter(a),
             sc::ID_REGISTER => self.id_register(a),
+            sc::SCHED_INFO => self.sched_info(a),
             _ => Err(Status::BadSyscall),
         }
     }
@@ -334,6 +335,12 @@ impl Call {
             _ => return Err(Status::BadArg),
         };
         self.results(&[value]);
+        Ok(())
+    }
+
+    fn sched_info(&self, a: [u64; 6]) -> Outcome {
+        let _guard = MANAGEMENT.lock();
+        self.results(&sched::info(caps::get(self.domain, a[0], rights::READ)?));
         Ok(())
     }
 

@@ -58,10 +58,15 @@ extern "C" fn start(n: u64) -> ! {
 
 /// Makes thread `n` without starting it.
 pub fn make(n: usize, core: u64, priority: u64, main: Main, argument: u64) -> Result {
+    make_budgeted(n, core, priority, (0, 0), main, argument)
+}
+
+/// As [`make`], with a budget: (ticks, period in ticks).
+pub fn make_budgeted(n: usize, core: u64, priority: u64, limit: (u64, u64), main: Main, argument: u64) -> Result {
     let (thread, sched) = slots(n);
     MAINS[n].store(main as usize, Ordering::Release);
     ARGUMENTS[n].store(argument, Ordering::Release);
-    create::sched_context(sched, MACHINE, core, priority, 0)?;
+    create::budgeted(sched, MACHINE, core, priority, 0, limit)?;
     // SAFETY: `start` takes one word and does not return; the stack is the thread's alone, as its slot is.
     unsafe { create::thread(thread, SELF, sched, entry(), stack_top(n)) }
 }

@@ -131,7 +131,7 @@ pub fn vcpu_load(vcpu: u64) -> Result {
 
 /// The functions that make objects; `slot` must be empty.
 pub mod create {
-    use super::{Result, call, nr};
+    use super::{Result, Status, call, nr};
     use abi::cap::Kind;
 
     fn create(kind: Kind, slot: u64, [a, b, c, d]: [u64; 4]) -> Result {
@@ -164,7 +164,15 @@ pub mod create {
 
     /// A scheduling context; `slice` in CNTPCT ticks, 0: 10 ms.
     pub fn sched_context(slot: u64, machine: u64, core: u64, priority: u64, slice: u64) -> Result {
-        create(Kind::SchedContext, slot, [machine, core, priority, slice])
+        create(Kind::SchedContext, slot, [machine, core | priority << 8, slice, 0])
+    }
+
+    /// As [`sched_context`], with a budget of `limit` = (ticks, period in ticks), each below 2^32.
+    pub fn budgeted(slot: u64, machine: u64, core: u64, priority: u64, slice: u64, limit: (u64, u64)) -> Result {
+        if limit.0.max(limit.1) >> 32 != 0 {
+            return Err(Status::BadArg);
+        }
+        create(Kind::SchedContext, slot, [machine, core | priority << 8, slice, limit.0 | limit.1 << 32])
     }
 
     /// An endpoint served on the core of `sched`.
@@ -359,4 +367,25 @@ pub fn counter(machine: u64, counter: u64) -> Result<u64> {
 /// Reads an ID register (op0=3, op1=0, CRn=0) by CRm << 3 | op2, 8..64; 0 for those that the core does not have.
 pub fn id_register(index: u64) -> u64 {
     call(nr::ID_REGISTER, [index, 0, 0, 0, 0, 0]).map_or(0, |[value, ..]| value)
+}
+
+/// What a scheduling context used and missed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SchedInfo {
+    /// Ticks that it ran.
+    pub run: u64,
+    /// Ticks that it was ready and did not run.
+    pub stolen: u64,
+    /// A vCPU's handler runs or is preempted on it.
+    pub in_handler: bool,
+    /// Times that it was chosen.
+    pub chosen: u64,
+    /// Times that its budget ran out.
+    pub depleted: u64,
+}
+
+/// Asks for the account of a scheduling context.
+pub fn sched_info(sched: u64) -> Result<SchedInfo> {
+    let [run, stolen, flags, chosen, depleted] = call(nr::SCHED_INFO, [sched, 0, 0, 0, 0, 0])?;
+    Ok(SchedInfo { run, stolen, in_handler: flags & 1 != 0, chosen, depleted })
 }

@@ -109,6 +109,7 @@ const ROWS: &[Row] = &[
     (sc::FRAME_INFO, 0, &[Kind::Frame], [0; 6], false),
     (sc::TRANSLATE, 0, TRANSLATIONS, [0; 6], true),
     (sc::COUNTER, 0, &[Kind::Machine], [0; 6], true),
+    (sc::SCHED_INFO, 0, &[Kind::SchedContext], [0; 6], true),
     (sc::CREATE, 2, &[Kind::Domain], [Kind::Thread as u64, EMPTY, 0, SCHED, 0, 0], true),
     (sc::CREATE, 3, &[Kind::SchedContext], [Kind::Thread as u64, EMPTY, DOMAIN, 0, 0, 0], true),
     (sc::CREATE, 2, &[Kind::Space], [Kind::Vcpu as u64, EMPTY, 0, SCHED, PAGE, 0], true),
@@ -154,8 +155,13 @@ fn wrong_arguments_are_refused() -> Outcome {
     }
     expect(sc::CREATE, [thread, NOTIFICATION, DOMAIN, SCHED, 0, 0], Status::Taken)?;
     let cores = crate::image::boot_info().cores;
-    for (core, priority) in [(cores, 1), (8, 1), (MAX, 1), (1 << 32, 1), (0, 32), (0, MAX), (0, 1 << 32)] {
-        expect(sc::CREATE, [sched, EMPTY, MACHINE, core, priority, 0], Status::BadArg)?;
+    for place in [cores | 1 << 8, 8 | 1 << 8, 0xff, 32 << 8, 1 << 32, 1 << 63, MAX] {
+        expect(sc::CREATE, [sched, EMPTY, MACHINE, place, 0, 0], Status::BadArg)?;
+    }
+    let second = crate::image::boot_info().cntfrq;
+    let least = second / 100_000;
+    for (budget, period) in [(1, 0), (1, 1), (least - 1, second), (least + 1, least), (0xffff_ffff, 0xffff_fffe)] {
+        expect(sc::CREATE, [sched, EMPTY, MACHINE, 0, 0, budget | period << 32], Status::BadArg)?;
     }
     for op in [2, 3, MAX] {
         expect(sc::THREAD, [THREAD, op, 0, 0, 0, 0], Status::BadArg)?;
@@ -183,9 +189,9 @@ fn wrong_arguments_are_refused() -> Outcome {
 }
 
 fn capability_slots_beyond_the_table_are_refused() -> Outcome {
-    for number in 0..=sc::COUNTER + 4 {
-        let skip = [sc::YIELD, sc::EXIT, sc::VCPU_RESUME, sc::CREATE];
-        if skip.contains(&number) || (9..16).contains(&number) || number > sc::COUNTER {
+    for number in 0..=sc::SCHED_INFO {
+        let skip = [sc::YIELD, sc::EXIT, sc::VCPU_RESUME, sc::CREATE, sc::ID_REGISTER];
+        if skip.contains(&number) || (9..16).contains(&number) {
             continue;
         }
         for slot in [512, 513, 4096, 1 << 32, 1 << 61, MAX] {

@@ -5,6 +5,7 @@ use crate::run::Test;
 mod aarch32;
 mod args;
 mod bind;
+mod budgets;
 mod caps;
 mod destroy;
 mod frames;
@@ -41,6 +42,7 @@ pub static ALL: &[&[Test]] = &[
     frames::TESTS,
     notify::TESTS,
     threads::TESTS,
+    budgets::TESTS,
     ipc::TESTS,
     irq::TESTS,
     isolation::TESTS,
