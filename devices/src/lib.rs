@@ -1,9 +1,10 @@
 //! Device models of the user-level VMM, as pure state machines.
 //!
 //! Here lives what a guest sees of its platform: interrupt controller ([`vgic`]), UART ([`pl011`]), clock ([`pl031`]),
-//! power control ([`psci`]), virtio devices ([`virtio`]), the loads and stores that must be emulated by hand ([`a64`]) and
-//! what the guest may know of its CPU ([`idregs`]). No model does I/O, takes a lock, reads a clock or makes a system call:
-//! what has to happen in the world is a return value, and the VMM does it; guest RAM and channels are traits.
+//! power control ([`psci`]), watchdog ([`watchdog`]), virtio devices ([`virtio`]), the loads and stores that must be
+//! emulated by hand ([`a64`]) and what the guest may know of its CPU ([`idregs`]). No model does I/O, takes a lock, reads a
+//! clock or makes a system call: what has to happen in the world is a return value, and the VMM does it; guest RAM and
+//! channels are traits.
 //!
 //! Rules of all models: a register that does not exist, or an access of a width that it does not take, is RAZ/WI and
 //! counted (`ignored`). `save` gives a plain versioned struct, `load` takes one from anywhere: any bit pattern is
@@ -22,6 +23,7 @@ pub mod pl031;
 pub mod psci;
 pub mod vgic;
 pub mod virtio;
+pub mod watchdog;
 
 /// Most vCPUs that a VM has.
 pub const MAX_VCPUS: usize = 8;

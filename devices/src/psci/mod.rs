@@ -1,4 +1,5 @@
-//! Callee of SMCCC (DEN0028), PSCI 1.1 (DEN0022) and TRNG 1.0 (DEN0098), for HVC and SMC alike.
+//! Callee of SMCCC (DEN0028), PSCI 1.1 (DEN0022), TRNG 1.0 (DEN0098) and paravirtualized time (DEN0057A), for HVC and SMC
+//! alike.
 //!
 //! One [`Psci`] per VM holds the power state of all vCPUs; the VMM keeps it behind a short lock, as all calls are rare.
 //! [`Psci::call`] decides and [`Action`] says what to do.
@@ -12,6 +13,7 @@
 //!
 //! Functions that are not known return NOT_SUPPORTED (-1), quietly.
 
+mod pvtime;
 mod smccc;
 mod state;
 mod trng;
@@ -19,6 +21,7 @@ mod trng;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+pub use pvtime::StolenTime;
 pub use state::{PsciState, STATE_VERSION};
 
 use crate::MAX_VCPUS;
@@ -128,6 +131,7 @@ pub struct Psci {
     power: [Power; MAX_VCPUS],
     ram: Range<u64>,
     not_affected: NotAffected,
+    stolen_time: Option<StolenTime>,
     ignored: u32,
 }
 
@@ -136,7 +140,13 @@ impl Psci {
     pub fn new(cpus: u8, ram: Range<u64>, not_affected: NotAffected) -> Self {
         let mut power = [Power::Off; MAX_VCPUS];
         power[0] = Power::On;
-        Self { cpus: cpus.clamp(1, MAX_VCPUS as u8), power, ram, not_affected, ignored: 0 }
+        Self { cpus: cpus.clamp(1, MAX_VCPUS as u8), power, ram, not_affected, stolen_time: None, ignored: 0 }
+    }
+
+    /// With structures that tell vCPUs of stolen time.
+    #[must_use]
+    pub fn with_stolen_time(self, stolen_time: StolenTime) -> Self {
+        Self { stolen_time: Some(stolen_time), ..self }
     }
 
     /// A call of vCPU `cpu` with x0–x3. `entropy` gives 64 random bits, or nothing while there are none.
@@ -147,7 +157,7 @@ impl Psci {
         let arg = |a: u64| if wide { a } else { a & 0xffff_ffff };
         let value = match function & !fid::SMC64 {
             _ if !is_known(function) => {
-                return match smccc::call(self, function, arg(a1), x, entropy) {
+                return match smccc::call(self, cpu, function, arg(a1), x, entropy) {
                     Some(regs) => Action::Return(regs),
                     None => self.unknown(x),
                 };

@@ -227,3 +227,37 @@ proptest! {
         }
     }
 }
+
+const STOLEN: StolenTime = StolenTime { base: 0x90a_0000, stride: 0x1000 };
+const PV_TIME_FEATURES: u32 = 0xc500_0020;
+const PV_TIME_ST: u32 = 0xc500_0021;
+const SMCCC_ARCH_FEATURES: u32 = 0x8000_0001;
+
+#[test]
+fn stolen_time_is_found_as_den0057_says() {
+    let mut psci = psci().with_stolen_time(STOLEN);
+
+    assert_eq!(x0(&mut psci, SMCCC_ARCH_FEATURES, u64::from(PV_TIME_FEATURES), 0, 0), ret::SUCCESS);
+    assert_eq!(x0(&mut psci, PV_TIME_FEATURES, u64::from(PV_TIME_ST), 0, 0), ret::SUCCESS);
+    assert_eq!(x0(&mut psci, PV_TIME_FEATURES, u64::from(PV_TIME_FEATURES), 0, 0), ret::SUCCESS);
+    assert_eq!(x0(&mut psci, PV_TIME_FEATURES, 0xc500_0022, 0, 0), ret::NOT_SUPPORTED);
+    assert_eq!(x0(&mut psci, PV_TIME_ST, 0, 0, 0), 0x90a_0000);
+}
+
+#[test]
+fn each_vcpu_has_a_stolen_time_structure_of_its_own() {
+    let mut psci = psci().with_stolen_time(STOLEN);
+
+    let action = call(&mut psci, 3, [u64::from(PV_TIME_ST), 0, 0, 0]);
+
+    assert_eq!(action, Action::Return([0x90a_3000, 0, 0, 0]));
+}
+
+#[test]
+fn stolen_time_that_is_not_there_is_not_supported() {
+    let mut psci = psci();
+
+    assert_eq!(x0(&mut psci, SMCCC_ARCH_FEATURES, u64::from(PV_TIME_FEATURES), 0, 0), ret::NOT_SUPPORTED);
+    assert_eq!(x0(&mut psci, PV_TIME_FEATURES, u64::from(PV_TIME_ST), 0, 0), ret::NOT_SUPPORTED);
+    assert_eq!(x0(&mut psci, PV_TIME_ST, 0, 0, 0), ret::NOT_SUPPORTED);
+}
