@@ -21,6 +21,12 @@ pub enum Command {
     Build(BuildArgs),
     /// Check a system file and show the plan of memory and cores; boots nothing.
     Check(CheckArgs),
+    /// Show the VMs of a running system: times, exits, restarts.
+    Ps(PsArgs),
+    /// Watch a running system: a live table, q ends it.
+    Top(TopArgs),
+    /// Start, stop or restart a VM of a running system.
+    Vm(VmArgs),
     /// Say in words what a crash record or an ESR means.
     Decode(DecodeArgs),
     /// Run the tests.
@@ -88,6 +94,9 @@ pub struct RunArgs {
     /// QEMU machine: the name of a file in machines/, or the path of a .toml file.
     #[arg(long, value_name = "PROFILE")]
     pub machine: Option<String>,
+    /// Name of this run for `sosia ps`, `top` and `vm` [default: the system's].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Run the guest on the machine itself, without the hypervisor, to compare.
     #[arg(long)]
     pub bare: bool,
@@ -120,6 +129,63 @@ pub struct CheckArgs {
     /// QEMU machine to plan for.
     #[arg(long, value_name = "PROFILE")]
     pub machine: Option<String>,
+}
+
+/// Which running system.
+#[derive(Args)]
+pub struct RunName {
+    /// Name of the run, if there are several: the system's, or what `sosia run --name` gave.
+    #[arg(long, value_name = "NAME", global = true)]
+    pub name: Option<String>,
+}
+
+/// Options of `ps`.
+#[derive(Args)]
+pub struct PsArgs {
+    #[command(flatten)]
+    pub run: RunName,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `top`.
+#[derive(Args)]
+pub struct TopArgs {
+    #[command(flatten)]
+    pub run: RunName,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub interval: u64,
+}
+
+/// Options of `vm`.
+#[derive(Args)]
+pub struct VmArgs {
+    #[command(flatten)]
+    pub run: RunName,
+    #[command(subcommand)]
+    pub action: VmAction,
+}
+
+/// What to do with a VM.
+#[derive(Subcommand)]
+pub enum VmAction {
+    /// Start a VM that is stopped.
+    Start {
+        /// The VM's name.
+        vm: String,
+    },
+    /// Stop a VM at once, as if the power failed. It stays stopped.
+    Stop {
+        /// The VM's name.
+        vm: String,
+    },
+    /// Stop a VM at once if it runs, and start it.
+    Restart {
+        /// The VM's name.
+        vm: String,
+    },
 }
 
 /// Options of `decode`.

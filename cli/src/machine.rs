@@ -26,6 +26,8 @@ pub struct Machine {
     pub bare: bool,
     /// The clock counts instructions.
     pub icount: bool,
+    /// Socket of the management channel, which is the second serial line; none: the machine has one line.
+    pub manage: Option<PathBuf>,
     /// More arguments of the user's.
     pub extra: Vec<String>,
 }
@@ -57,7 +59,7 @@ impl Machine {
     pub fn new(profile: Profile, system: &System) -> Result<Self> {
         let cpus = system.machine_cpus.unwrap_or(profile.cpus.max(system.wanted_cores()));
         let memory = system.machine_memory.unwrap_or(profile_memory(&profile)?.max(wanted_memory(system)));
-        Ok(Self { profile, cpus, memory, bare: false, icount: false, extra: Vec::new() })
+        Ok(Self { profile, cpus, memory, bare: false, icount: false, manage: None, extra: Vec::new() })
     }
 
     /// QEMU's command line. The console is on stdin and stdout.
@@ -68,6 +70,9 @@ impl Machine {
         command.args(["-cpu", &self.profile.cpu, "-smp", &self.cpus.to_string()]);
         command.args(["-m", &format!("{}M", self.memory >> 20)]);
         command.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        if let Some(socket) = &self.manage {
+            command.arg("-serial").arg(format!("unix:{},server=on,wait=off", escape(socket)));
+        }
         if self.icount {
             command.args(["-icount", "shift=0,sleep=off"]);
         }
@@ -75,6 +80,11 @@ impl Machine {
         command.args(&self.profile.args).args(&self.extra);
         command
     }
+}
+
+/// A path among QEMU's options: a comma is written twice.
+fn escape(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
 }
 
 fn add_boot(command: &mut Command, boot: &Boot) {

@@ -13,6 +13,7 @@ mod exec;
 mod image;
 mod lines;
 mod machine;
+mod manage;
 mod mux;
 mod paths;
 mod prepare;
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
         Command::Run(args) => command::run::run(args),
         Command::Build(args) => command::build::run(args),
         Command::Check(args) => command::check::run(args),
+        Command::Ps(args) => command::ps::run(args),
+        Command::Top(args) => command::top::run(args),
+        Command::Vm(args) => command::ps::vm(args),
         Command::Decode(args) => command::decode::run(args),
         Command::Size => command::size::run(),
         Command::Doctor(args) => command::doctor::run(args),

@@ -4,6 +4,7 @@ use crate::args::RunArgs;
 use crate::config::{Profile, System};
 use crate::image::{self, Payload};
 use crate::machine::{self, Boot, Machine};
+use crate::manage::socket;
 use crate::prepare::{self, qemu, toolchain};
 use crate::session::Session;
 use crate::{console, exec, paths};
@@ -20,6 +21,13 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let mut machine = Machine::new(profile, &system)?;
     machine.bare = args.bare;
     machine.extra.clone_from(&args.qemu_arg);
+    if !args.bare {
+        let (name, socket) = socket::reserve(args.name.as_deref(), &args.system.system)?;
+        machine.manage = Some(socket);
+        if args.verbose {
+            eprintln!("sosia: this run is named {name} (sosia ps --name {name})");
+        }
+    }
     prepare::announce();
     let toolchain = toolchain::prepare()?;
     let qemu = qemu::prepare()?;

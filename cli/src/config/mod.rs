@@ -9,5 +9,7 @@ mod time;
 pub use error::{ConfigError, Source};
 pub use profile::Profile;
 pub use size::{parse_size, show_size};
-pub use system::{Bell, Initrd, Kernel, Links, Port, Restart, Share, Shared, System, Vm, VmOptions};
+#[cfg(test)]
+pub use system::{Bell, Port, Restart, Share, Shared};
+pub use system::{Initrd, Kernel, Links, System, Vm, VmOptions};
 pub use time::{parse_time, show_time};

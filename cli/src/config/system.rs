@@ -9,8 +9,12 @@ mod tests;
 mod vm;
 
 pub use guest::{Initrd, Kernel};
-pub use links::{Bell, Links, Port, Shared};
-pub use vm::{Restart, Share, Vm};
+pub use links::Links;
+#[cfg(test)]
+pub use links::{Bell, Port, Shared};
+#[cfg(test)]
+pub use vm::Restart;
+pub use vm::{Share, Vm};
 
 use super::{ConfigError, Source};
 use crate::paths;

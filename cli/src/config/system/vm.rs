@@ -115,7 +115,6 @@ impl Restart {
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub source: Source,
-    pub name: Range<usize>,
     pub kernel: Range<usize>,
     pub initrd: Range<usize>,
     pub memory: Range<usize>,
@@ -127,7 +126,11 @@ impl Vm {
     /// An error of the kernel file's contents, at its line in the system file.
     pub fn kernel_error(&self, problem: &str) -> Report {
         let wrong = format!("the kernel of VM `{}` cannot be booted: {problem}", self.name);
-        self.report(|origin| &origin.kernel, wrong, "`kernel` names an arm64 Image, an ELF file or a 32-bit zImage, uncompressed")
+        self.report(
+            |origin| &origin.kernel,
+            wrong,
+            "`kernel` names an arm64 Image, an ELF file or a 32-bit zImage, uncompressed",
+        )
     }
 
     /// An error of the initrd's file.
@@ -196,7 +199,6 @@ impl Vm {
             ends_run: vm.ends_run.unwrap_or(others.is_empty()),
             origin: Some(Origin {
                 source: source.clone(),
-                name: vm.name.span(),
                 kernel: vm.kernel.span(),
                 initrd: span(&vm.initrd),
                 memory: vm.memory.span(),

@@ -1,0 +1,35 @@
+//! `sosia ps` and `sosia vm`: a running system, once.
+
+use crate::args::{PsArgs, VmAction, VmArgs};
+use crate::manage::Client;
+use manage::Command;
+use miette::{IntoDiagnostic, Result, bail};
+
+/// Shows the VMs of a running system.
+pub fn run(args: &PsArgs) -> Result<u8> {
+    let snapshot = Client::open(args.run.name.as_deref())?.snapshot()?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&snapshot.json()).into_diagnostic()?);
+    } else {
+        print!("{}", snapshot.table());
+    }
+    Ok(0)
+}
+
+/// Starts, stops or restarts a VM of a running system.
+pub fn vm(args: &VmArgs) -> Result<u8> {
+    let (command, vm, what) = match &args.action {
+        VmAction::Start { vm } => (Command::Start, vm, "started"),
+        VmAction::Stop { vm } => (Command::Stop, vm, "stopped"),
+        VmAction::Restart { vm } => (Command::Restart, vm, "started anew"),
+    };
+    let mut client = Client::open(args.run.name.as_deref())?;
+    let index = client.find(vm)?;
+    match client.command(index, command)? {
+        None => {
+            eprintln!("sosia: VM {vm} is {what}");
+            Ok(0)
+        }
+        Some(why) => bail!("VM {vm} was not {what}: {why}"),
+    }
+}
