@@ -1,6 +1,7 @@
 //! Loading a domain image, and writing and scrubbing the memory of others through windows in root's own space.
 #![allow(unsafe_code, reason = "writes memory of other domains through a window")]
 
+use crate::files::Place;
 use crate::memory::Frame;
 use crate::pack::{File, view};
 use abi::boot::slot;
@@ -61,6 +62,7 @@ impl Drop for Window {
 }
 
 /// A domain image in the pack.
+#[derive(Clone, Copy)]
 pub struct Image {
     file: File,
     head: &'static DomainImage,
@@ -82,21 +84,31 @@ impl Image {
         self.head.segments.iter().take(self.head.count.min(MAX_SEGMENTS as u64) as usize)
     }
 
+    /// Number of read-only segments.
+    pub fn read_only(&self) -> u64 {
+        self.segments().filter(|s| s.rights & rights::WRITE == 0).count() as u64
+    }
+
     /// Pages of writable segments.
     pub fn writable_pages(&self) -> u64 {
         self.segments().filter(|s| s.rights & rights::WRITE != 0).map(|s| s.size >> PAGE_SHIFT).sum()
     }
 
-    /// Maps the segments in `domain`: what is read-only straight from the pack, what is writable from `frame` from page
-    /// `first` on, which [`Image::fill`] filled.
-    pub fn map(&self, domain: u64, frame: u64, first: u64) -> Result<(), Status> {
+    /// The image's file.
+    pub fn file(&self) -> File {
+        self.file
+    }
+
+    /// Maps the segments in `domain`: what is read-only from `file`, where the image's file is; what is writable from
+    /// `frame` from page `first` on, which [`Image::fill`] filled.
+    pub fn map(&self, domain: u64, file: Place, frame: u64, first: u64) -> Result<(), Status> {
         let mut next = first;
         for segment in self.segments() {
             let pages = segment.size >> PAGE_SHIFT;
             let (slot, page) = if segment.rights & rights::WRITE != 0 {
                 (frame, next)
             } else {
-                (slot::PACK, (self.file.offset + segment.offset) >> PAGE_SHIFT)
+                (file.slot, file.page + (segment.offset >> PAGE_SHIFT))
             };
             sys::map(slot, domain, segment.vaddr, page, pages, segment.rights)?;
             if slot == frame {

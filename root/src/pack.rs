@@ -3,7 +3,10 @@
 
 use abi::boot::{BOOT_INFO, BOOT_MAGIC, BootInfo, PACK};
 use abi::pack::{DomainImage, MAX_ENTRIES, NAME_LEN, PACK_MAGIC, PackEntry, PackHeader};
-use sysdesc::{SYSTEM_MAGIC, SystemDesc, VmDesc};
+use root::wiring::Parts;
+use sysdesc::{
+    BellDesc, MAX_BELLS, MAX_PORTS, MAX_SHARED, MAX_VMS, PortDesc, SYSTEM_MAGIC, SharedDesc, SystemDesc, VmDesc,
+};
 
 /// A structure of integers only: any bytes are a value of it.
 ///
@@ -20,6 +23,12 @@ unsafe impl Plain for DomainImage {}
 unsafe impl Plain for SystemDesc {}
 // SAFETY: integers and arrays of integers.
 unsafe impl Plain for VmDesc {}
+// SAFETY: integers and arrays of integers.
+unsafe impl Plain for SharedDesc {}
+// SAFETY: integers and arrays of integers.
+unsafe impl Plain for BellDesc {}
+// SAFETY: integers and arrays of integers.
+unsafe impl Plain for PortDesc {}
 
 /// The structure at `offset`, if it lies in `bytes` and is aligned.
 pub fn view<T: Plain>(bytes: &'static [u8], offset: usize) -> Option<&'static T> {
@@ -27,6 +36,17 @@ pub fn view<T: Plain>(bytes: &'static [u8], offset: usize) -> Option<&'static T>
     let pointer = bytes.as_ptr().cast::<T>();
     // SAFETY: `bytes` has the size of `T`, the pointer is aligned for it, and any bytes are a `T`.
     pointer.is_aligned().then(|| unsafe { &*pointer })
+}
+
+/// The `count` structures, one after the other, that start at `offset`; `offset` becomes their end.
+fn views<T: Plain>(bytes: &'static [u8], offset: &mut usize, count: u64, most: usize) -> Option<&'static [T]> {
+    let count = usize::try_from(count).ok().filter(|count| *count <= most)?;
+    let size = count.checked_mul(size_of::<T>())?;
+    let part = bytes.get(*offset..)?.get(..size)?;
+    *offset += size;
+    let pointer = part.as_ptr().cast::<T>();
+    // SAFETY: `part` has the size of `count` times `T`, the pointer is aligned for it, and any bytes are a `T`.
+    pointer.is_aligned().then(|| unsafe { core::slice::from_raw_parts(pointer, count) })
 }
 
 /// The boot information, if the kernel speaks this ABI.
@@ -68,13 +88,18 @@ impl Pack {
         entry.offset.is_multiple_of(abi::PAGE_SIZE).then_some(File { offset: entry.offset, bytes })
     }
 
-    /// The system description's head, and its VMs.
-    pub fn system(self) -> Option<(&'static SystemDesc, impl Iterator<Item = &'static VmDesc>)> {
-        let file = self.file(&name("system"))?;
-        let head: &SystemDesc = view(file.bytes, 0)?;
-        let count = head.vm_count.min(8) as usize;
-        let vms = (0..count).filter_map(move |n| view(file.bytes, size_of::<SystemDesc>() + n * size_of::<VmDesc>()));
-        (head.magic == SYSTEM_MAGIC).then_some((head, vms))
+    /// The system description.
+    pub fn system(self) -> Option<Parts> {
+        let bytes = self.file(&name("system"))?.bytes;
+        let head: &SystemDesc = view(bytes, 0)?;
+        let mut offset = size_of::<SystemDesc>();
+        Some(Parts {
+            head: (head.magic == SYSTEM_MAGIC).then_some(head)?,
+            vms: views(bytes, &mut offset, head.vm_count, MAX_VMS)?,
+            shared: views(bytes, &mut offset, head.shared_count, MAX_SHARED)?,
+            bells: views(bytes, &mut offset, head.bell_count, MAX_BELLS)?,
+            ports: views(bytes, &mut offset, head.port_count, MAX_PORTS)?,
+        })
     }
 }
 

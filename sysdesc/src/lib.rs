@@ -216,7 +216,7 @@ pub mod vmm_slot {
     pub const LOG: u64 = 2;
     /// Guest RAM.
     pub const RAM: u64 = 4;
-    /// Frames of the vCPU pages, one slot each.
+    /// Frame of the vCPU pages, one slot each; vCPU n has its pages from [`super::VCPU_PAGES`] × n on.
     pub const VCPU_PAGE: u64 = 8;
     /// Scheduling contexts of the vCPUs, one slot each.
     pub const VCPU_SCHED: u64 = 16;

@@ -19,8 +19,8 @@ use devices::vgic::Dist;
 use rt::lock::SpinLock;
 use rt::sys::{self, create};
 use sysdesc::{
-    FLAG_AARCH32, MAX_BELLS_OUT, MAX_SHARED, MAX_VCPUS, VMM_INFO, VMM_INITRD, VMM_KERNEL, VmDesc, VmmInfo, exit,
-    vmm_slot,
+    FLAG_AARCH32, MAX_BELLS_OUT, MAX_SHARED, MAX_VCPUS, VCPU_PAGES, VMM_INFO, VMM_INITRD, VMM_KERNEL, VmDesc, VmmInfo,
+    exit, vmm_slot,
 };
 use vmm::boot::{self, Layout, Part, Ram, Source};
 use vmm::machine::RAM_BASE;
@@ -202,7 +202,8 @@ fn make_vcpu(info: &VmmInfo, own: &'static Vcpu) -> Result<(), Error> {
     let index = own.index;
     let n = index as u64;
     let (vcpu, page, sched) = (vcpu_slot(index), vmm_slot::VCPU_PAGE + n, vmm_slot::VCPU_SCHED + n);
-    create::vcpu(vcpu, SPACE_SLOT, sched, page, affinity(index)).map_err(Error::at("make a vCPU"))?;
+    let how = affinity(index) | (VCPU_PAGES * n) << 40;
+    create::vcpu(vcpu, SPACE_SLOT, sched, page, how).map_err(Error::at("make a vCPU"))?;
     let doorbells = (DOORBELLS, 1 + info.bells_out.min(MAX_BELLS_OUT as u64) as u32);
     let stack = STACKS.get(index).map_or(0, |stack| stack.0.get() as u64 + STACK as u64);
     // SAFETY: the entry is made by `vcpu_handler!`; each vCPU has a stack of its own, which nothing else uses. The
