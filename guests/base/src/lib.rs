@@ -10,8 +10,10 @@
 #![no_std]
 
 pub mod args;
+pub mod code;
 pub mod entry;
 pub mod gic;
+pub mod guard;
 pub mod irq;
 pub mod machine;
 pub mod mmu;

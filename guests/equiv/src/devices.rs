@@ -8,8 +8,8 @@ use core::arch::global_asm;
 
 use guest_base::machine::{GICD, GICR, RTC, UART};
 
-use crate::guard::{self, Taken};
 use crate::report::Report;
+use guest_base::guard::{self, Taken};
 
 unsafe extern "C" {
     static device_load_8: u8;

@@ -13,8 +13,8 @@ use guest_base::mmu::{
 };
 use guest_base::{read_sysreg, write_sysreg};
 
-use crate::guard::{self, Taken};
 use crate::report::Report;
+use guest_base::guard::{self, Taken};
 
 global_asm!(concat!(
     include_str!("cases/table.S"),

@@ -3,8 +3,8 @@
 
 use core::arch::global_asm;
 
-use crate::guard;
 use crate::report::Report;
+use guest_base::guard;
 
 unsafe extern "C" {
     static firmware_hvc: u8;

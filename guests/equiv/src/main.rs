@@ -18,16 +18,14 @@
 #![no_std]
 #![no_main]
 
-mod code;
 mod devices;
 mod exceptions;
 mod firmware;
-mod guard;
 mod report;
 mod sequences;
 mod sysregs;
 
-use guest_base::{entry, psci, uart};
+use guest_base::{entry, guard, psci, uart};
 
 use report::Report;
 

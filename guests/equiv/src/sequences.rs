@@ -8,9 +8,9 @@ use equiv_guest::random::{Random, hash};
 use guest_base::machine::GICD;
 use guest_base::write_sysreg;
 
-use crate::code;
-use crate::guard;
 use crate::report::Report;
+use guest_base::code;
+use guest_base::guard;
 
 /// Sequences.
 const N: u64 = 200;

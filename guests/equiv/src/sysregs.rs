@@ -9,9 +9,9 @@ use equiv_guest::encoding::{ISB, RET, SysReg};
 use equiv_guest::names;
 use guest_base::{entry, write_sysreg};
 
-use crate::code;
-use crate::guard;
 use crate::report::Report;
+use guest_base::code;
+use guest_base::guard;
 
 /// FP, SVE and SME are not trapped while registers are read (CPACR_EL1.{FPEN, ZEN, SMEN}).
 const CPACR_OPEN: u64 = 0b11 << 20 | 0b11 << 16 | 0b11 << 24;

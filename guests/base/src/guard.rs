@@ -10,7 +10,7 @@
 
 use core::arch::global_asm;
 
-use guest_base::{psci, uart, write_sysreg};
+use crate::{psci, uart, write_sysreg};
 
 /// An exception that was taken, as the architecture reported it.
 #[repr(C)]
@@ -85,14 +85,14 @@ extern "C" fn guard_unexpected() -> ! {
     let taken = unsafe { (&raw const GUARD.taken).read_volatile() };
     let Taken { vector, esr, far, elr, spsr } = taken;
     uart::line(format_args!(
-        "EQUIV unexpected vector={vector:#x} esr={esr:#x} far={far:#x} elr={elr:#x} spsr={spsr:#x}"
+        "EXCEPTION outside of a guarded call: vector={vector:#x} esr={esr:#x} far={far:#x} elr={elr:#x} spsr={spsr:#x}"
     ));
     psci::system_off()
 }
 
 global_asm!(
     r#"
-    .pushsection .vectors, "ax"
+    .pushsection .text.guard_vectors, "ax"
     .balign 2048
 guard_vectors:
     // Nothing that was running goes on, so x0 and x9 are free.
