@@ -15,7 +15,7 @@ pub const HOST: [&str; 11] =
 /// Packages with loom models.
 pub const LOOM: [&str; 3] = ["kcore", "ring", "devices"];
 /// Packages that exist on the target only.
-const TARGET_ONLY: [&str; 12] = [
+const TARGET_ONLY: [&str; 13] = [
     "kernel",
     "rt",
     "root",
@@ -26,6 +26,7 @@ const TARGET_ONLY: [&str; 12] = [
     "bench-guest",
     "equiv-guest",
     "hello",
+    "hostile",
     "load",
     "rtos",
 ];

@@ -44,6 +44,8 @@ pub fn interrupt() {
 /// Answers commands for ever, if there is shared memory.
 #[embassy_executor::task]
 pub async fn link() {
+    // Out of the control loop's way, as `report` is.
+    Timer::after(Duration::from_micros(500)).await;
     if irq::probe(SHARED).is_none() {
         return;
     }
