@@ -18,7 +18,7 @@ use root::{need, place};
 use rt::sys::{self, create};
 use sysdesc::{
     MAX_VCPUS, SYSTEM_MAGIC, VCPU_PAGES, VMM_INFO, VMM_INITRD, VMM_KERNEL, VMM_RAM, VMM_SHARED, VMM_SHARED_STRIDE,
-    VMM_STACK_TOP, VMM_STATS, VMM_UART, VMM_VCPU_PAGES, VmDesc, VmmInfo, vmm_slot,
+    VMM_STACK_TOP, VMM_STATS, VMM_VCPU_PAGES, VmDesc, VmmInfo, vmm_slot,
 };
 
 /// Guest RAM starts at a multiple of this, so that it is mapped in blocks.
@@ -51,13 +51,6 @@ impl<T> At<T> for Result<T, Status> {
     }
 }
 
-/// The physical UART of a VM.
-#[derive(Clone, Copy)]
-struct Uart {
-    frame: u64,
-    irq: u64,
-}
-
 /// A file, and where domains map it from.
 #[derive(Clone, Copy)]
 struct Source {
@@ -85,7 +78,6 @@ pub struct Assets {
     pub worker_sched: u64,
     /// Slot of the worker's notification.
     pub worker: u64,
-    uart: Option<Uart>,
     /// Slot of the VMM's domain.
     pub domain: u64,
 }
@@ -130,7 +122,6 @@ impl Assets {
             scheds: [0; MAX_VCPUS],
             worker_sched: 0,
             worker: 0,
-            uart: None,
             domain: memory.slot().at("take a slot")?,
         };
         assets.make_objects(machine)?;
@@ -152,15 +143,10 @@ impl Assets {
         create::sched_context(self.worker_sched, slot::MACHINE, u64::from(row[0]), priority, 0)
             .at("make the VMM's time")?;
         self.worker = machine.notification().at("make a notification")?;
-        let info = machine.info;
-        if self.index == 0 && info.uart_base != 0 {
-            let uart =
-                Uart { frame: machine.memory.slot().at("take a slot")?, irq: machine.memory.slot().at("take a slot")? };
-            create::device(uart.frame, slot::MACHINE, info.uart_base, 1).at("take the UART")?;
-            create::irq(uart.irq, slot::MACHINE, info.uart_intid, self.worker, 0).at("take the UART's interrupt")?;
-            self.uart = Some(uart);
+        match &mut machine.console {
+            Some(console) => console.connect(self.index, self.worker).at("connect it with the console"),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Makes the VMM's domain and starts it.
@@ -191,12 +177,7 @@ impl Assets {
             sys::revoke(frame.slot).at("revoke memory")?;
             Window::open(frame).at("map memory to scrub it")?.scrub();
         }
-        if let Some(uart) = self.uart {
-            sys::revoke(uart.frame).at("revoke the UART")?;
-            // What was pending for the old guest is not for the new one.
-            let _ = sys::irq_ack(uart.irq);
-        }
-        // Nor is what was signalled to the old VMM's worker.
+        // What was signalled to the old VMM's worker is not for the new one.
         let _ = sys::wait(self.worker, 0);
         Ok(())
     }
@@ -225,7 +206,7 @@ impl Assets {
             kernel_size: self.kernel.file.bytes.len() as u64,
             initrd_size: self.initrd.map_or(0, |initrd| initrd.file.bytes.len() as u64),
             cntfrq: info.cntfrq,
-            has_uart: u64::from(self.uart.is_some()),
+            has_uart: u64::from(machine.console.is_some()),
             lr_count: info.lr_count,
             restarts,
             epoch: parts.head.epoch,
@@ -257,10 +238,10 @@ impl Assets {
         for ((frame, rights), n) in self.shared(machine).zip(0..) {
             sys::map(frame.slot, domain, VMM_SHARED + n * VMM_SHARED_STRIDE, 0, frame.pages, rights)?;
         }
-        if let Some(uart) = self.uart {
-            sys::map(uart.frame, domain, VMM_UART, 0, 1, READ | WRITE)?;
+        match &machine.console {
+            Some(console) => console.attach(domain, self.index),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The shared regions that the VM sees, with its rights.
@@ -273,7 +254,6 @@ impl Assets {
     fn grant(&self, machine: &Machine) -> Result<(), Status> {
         let grant = |slot, source, rights| sys::copy(self.domain, slot, source, rights, 0);
         grant(vmm_slot::SELF, self.domain, ALL)?;
-        grant(vmm_slot::LOG, slot::MACHINE, READ)?;
         grant(vmm_slot::RAM, self.ram.slot, READ | WRITE | EXEC)?;
         for (sched, n) in self.scheds.into_iter().take(self.vcpus).zip(0..) {
             grant(vmm_slot::VCPU_PAGE + n, self.work.slot, READ | WRITE)?;
@@ -284,11 +264,7 @@ impl Assets {
         for ((frame, rights), n) in self.shared(machine).zip(0..) {
             grant(vmm_slot::SHARED + n, frame.slot, rights)?;
         }
-        self.grant_bells(machine)?;
-        match self.uart {
-            Some(uart) => grant(vmm_slot::UART_IRQ, uart.irq, WRITE),
-            None => Ok(()),
-        }
+        self.grant_bells(machine)
     }
 
     /// The VM's own notification, and those of the VMs that it rings: the badge is the receiver's bit.

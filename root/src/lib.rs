@@ -5,10 +5,12 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod dt;
 pub mod free;
 pub mod need;
 pub mod place;
 pub mod policy;
+pub mod pulse;
 pub mod slots;
 pub mod wiring;
 

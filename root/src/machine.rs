@@ -1,6 +1,7 @@
 //! What all VMs are made from: files, memory, shared regions, doorbells; and the clock.
 #![allow(unsafe_code, reason = "reads the counter; a page that VMMs write")]
 
+use crate::console::Console;
 use crate::assets::{At, Error};
 use crate::files::Files;
 use crate::image::Window;
@@ -27,6 +28,10 @@ pub mod event {
     pub const VMS: u64 = 32;
     /// First bit that is not a VM's.
     pub const OTHER: u64 = VMS;
+    /// The console server has stopped.
+    pub const CONSOLE: u64 = OTHER;
+    /// There is something on the management UART.
+    pub const MANAGE: u64 = OTHER + 1;
 }
 
 /// What all VMs are made from.
@@ -53,6 +58,8 @@ pub struct Machine {
     pub shared: [Frame; MAX_SHARED],
     /// Notifications of the VMs that hear doorbells; 0: it hears none.
     pub bells: [u64; MAX_VMS],
+    /// The console server, if the machine has a UART.
+    pub console: Option<Console>,
 }
 
 impl Machine {
@@ -77,6 +84,7 @@ impl Machine {
             stats: Frame::default(),
             shared: [Frame::default(); MAX_SHARED],
             bells: [0; MAX_VMS],
+            console: None,
         };
         machine.set_up()?;
         Ok(machine)
@@ -105,6 +113,7 @@ impl Machine {
                 *place = slot;
             }
         }
+        self.console = Console::new(self)?;
         Ok(())
     }
 
@@ -118,6 +127,14 @@ impl Machine {
     pub fn stats(&self, index: u64) -> Option<&'static VmStats> {
         // SAFETY: `set_up` has mapped a page for each VM, for good; the structure is atomics only and fits in a page.
         (index < self.stats.pages).then(|| unsafe { &*((STATS + index * PAGE_SIZE) as *const VmStats) })
+    }
+
+    /// The console server may have stopped.
+    pub fn check_console(&mut self) {
+        if let Some(mut console) = self.console.take() {
+            console.check(self);
+            self.console = Some(console);
+        }
     }
 
     /// CNTPCT.

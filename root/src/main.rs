@@ -8,11 +8,15 @@
 #[cfg(target_os = "none")]
 mod assets;
 #[cfg(target_os = "none")]
+mod console;
+#[cfg(target_os = "none")]
 mod files;
 #[cfg(target_os = "none")]
 mod image;
 #[cfg(target_os = "none")]
 mod machine;
+#[cfg(target_os = "none")]
+mod manage;
 #[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]

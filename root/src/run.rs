@@ -2,6 +2,7 @@
 
 use crate::assets::{At, Error};
 use crate::machine::event;
+use crate::manage::Manage;
 use crate::pack::{Pack, boot_info};
 use crate::system::System;
 use abi::boot::slot;
@@ -33,6 +34,11 @@ fn open() -> Result<System, Error> {
 
 fn run() -> Result<(), Error> {
     let mut system = open()?;
+    // Without management the VMs run all the same.
+    let mut manage = Manage::new(&mut system.machine).unwrap_or_else(|error| {
+        log!("root: no management: cannot {}: {:?}", error.what, error.status);
+        None
+    });
     system.start_all();
     while !system.ended() {
         let bits = match sys::wait(system.machine.events, system.deadline()) {
@@ -40,7 +46,18 @@ fn run() -> Result<(), Error> {
             bits => bits.at("wait")?,
         };
         system.check(bits % (1 << event::VMS));
+        if bits & 1 << event::CONSOLE != 0 {
+            system.machine.check_console();
+        }
+        if bits & 1 << event::MANAGE != 0
+            && let Some(manage) = &mut manage
+        {
+            manage.turn(&mut system);
+        }
         system.tick();
+    }
+    if let Some(console) = &system.machine.console {
+        console.drain(&system.machine);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The VMM's parts that need no kernel and are tested on the host: the boot protocol ([`boot`]), the machine's memory map
 //! ([`machine`]) and device tree ([`tree`], written by [`fdt`]), a vCPU's state at reset ([`reset`]), exceptions injected
-//! into a guest ([`inject`]), a guest's stage-1 tables ([`walk`]), its physical timer ([`ptimer`]), and the queue of console input ([`queue`]).
+//! into a guest ([`inject`]), a guest's stage-1 tables ([`walk`]), and its physical timer ([`ptimer`]).
 //!
 //! May live here: pure functions over plain data. May not: system calls, memory of guests (`main.rs` and its modules).
 //! Nothing here panics on what a guest or a file holds. Go next to `main.rs`.
@@ -22,7 +22,6 @@ pub mod fdt;
 pub mod inject;
 pub mod machine;
 pub mod ptimer;
-pub mod queue;
 pub mod reset;
 pub mod syndrome;
 pub mod tree;

@@ -88,7 +88,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 pub fn boot_image(root: &str, system: Option<(&System, Payload)>, toolchain: &Toolchain) -> Result<Vec<u8>> {
     let mut packages = vec!["kernel", root];
     if system.is_some() {
-        packages.push("vmm");
+        packages.extend(["vmm", "console-server"]);
     }
     compile::packages(&packages, toolchain)?;
     assemble(root, system)
@@ -104,6 +104,7 @@ pub fn assemble(root: &str, system: Option<(&System, Payload)>) -> Result<Vec<u8
     pack.add("root", domain(root)?)?;
     if let Some((system, payload)) = system {
         pack.add("vmm", domain("vmm")?)?;
+        pack.add("console", domain("console-server")?)?;
         let names = add_payload(&mut pack, payload)?;
         pack.add("system", desc::encode(system, &names))?;
     }

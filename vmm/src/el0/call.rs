@@ -1,7 +1,7 @@
 //! Calls by HVC and SMC: SMCCC, PSCI, TRNG.
 
-use super::host;
 use super::vcpu::{self, Cpu};
+use super::{host, serial};
 use abi::syscall::{RESUME_PARK, RESUME_WAIT};
 use devices::psci::{Action, ret};
 use rt::sys;
@@ -35,7 +35,13 @@ fn power(cpu: Cpu, action: Action) {
             vcpu::restart(cpu, entry, context);
             cpu.set_action(RESUME_WAIT);
         }
-        Action::SystemOff => sys::exit(exit::POWER_OFF),
-        Action::SystemReset => sys::exit(exit::RESET),
+        Action::SystemOff => end(exit::POWER_OFF),
+        Action::SystemReset => end(exit::RESET),
     }
+}
+
+/// The VM ends, at its own wish.
+fn end(code: u64) -> ! {
+    serial::get().finish();
+    sys::exit(code)
 }

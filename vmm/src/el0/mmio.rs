@@ -55,7 +55,7 @@ pub fn data_abort(cpu: Cpu, esr: u64) {
     let abort = DataAbort(esr);
     let page = cpu.page();
     if page.ipa() == FLAGS && abort.is_plain_load() {
-        page.set_x(abort.register(), cpu.vm().serial.flags());
+        page.set_x(abort.register(), serial::get().poll(cpu));
         page.skip();
     } else {
         access(cpu, abort);
@@ -143,7 +143,7 @@ fn write_other(cpu: Cpu, ipa: u64, width: Width, value: u64) -> bool {
 }
 
 fn uart_read(cpu: Cpu, offset: u64, width: Width) -> u64 {
-    let (value, changed) = cpu.vm().serial.read(offset, width);
+    let (value, changed) = serial::get().read(offset, width);
     if changed {
         uart_line(cpu);
     }
@@ -152,7 +152,7 @@ fn uart_read(cpu: Cpu, offset: u64, width: Width) -> u64 {
 
 #[inline]
 fn uart_write(cpu: Cpu, offset: u64, width: Width, value: u64) {
-    if cpu.vm().serial.write(offset, width, value) {
+    if serial::get().write(offset, width, value) {
         uart_line(cpu);
     }
 }
@@ -160,12 +160,12 @@ fn uart_write(cpu: Cpu, offset: u64, width: Width, value: u64) {
 /// The UART's line may have changed.
 #[cold]
 fn uart_line(cpu: Cpu) {
-    irq::set_spi(cpu, m::SPI_BASE + m::UART_SPI, || cpu.vm().serial.line());
+    irq::set_spi(cpu, m::SPI_BASE + m::UART_SPI, || serial::get().line());
 }
 
 /// Console input has come.
 pub fn console_input(cpu: Cpu) {
-    if cpu.vm().serial.receive() {
+    if serial::get().receive(cpu) {
         uart_line(cpu);
     }
 }

@@ -1,224 +1,290 @@
-//! The console: the PL011 model, the physical PL011 behind it, and the queue of input between them.
+//! The console: the PL011 model between the guest and the rings that the VM shares with the console server.
 //!
 //! ```text
-//!   guest ──DR──▶ model ──byte──▶ physical UART            (in the handler that wrote)
-//!   physical UART ──interrupt──▶ worker ──queue, kick──▶ vCPU 0's handler ──▶ model ──SPI──▶ guest
+//!   guest ──DR──▶ model ──byte──▶ ring ──▶ server             (in the handler that wrote)
+//!   server ──ring, signal──▶ worker ──kick──▶ vCPU 0's handler ──▶ model ──SPI──▶ guest
 //! ```
-#![allow(unsafe_code, reason = "registers of the physical UART")]
+//! When the ring is full the model's transmitter stands still: its FIFO fills, UARTFR says so, and its interrupt comes
+//! when the server has made room. A guest that polls UARTFR meanwhile is not run until then: whoever makes the room may
+//! be less urgent than it.
+#![allow(unsafe_code, reason = "memory shared with the console server")]
 
-use super::vcpu::INPUT;
+use super::irq;
+use super::stats;
+use super::vcpu::{Cpu, INPUT, PARK_ONCE};
 use super::vm;
-use super::{irq, stats};
+use abi::PAGE_SIZE;
+use abi::syscall::RESUME_WAIT;
 use core::sync::atomic::{
-    AtomicBool, AtomicU32,
-    Ordering::{AcqRel, Relaxed, SeqCst},
+    AtomicU32,
+    Ordering::{Relaxed, SeqCst},
 };
 use devices::Width;
 use devices::pl011::{Effect, Pl011};
 use devices::vgic::Posted;
+use ring::{Reader, Word, Writer};
 use rt::lock::SpinLock;
 use rt::sys;
-use rt::volatile::Volatile;
-use sysdesc::{VMM_UART, exit, vmm_slot, worker};
-use vmm::queue::Queue;
-
-/// Registers of a PL011 (DDI0183), as words.
-#[repr(C)]
-struct Registers {
-    dr: Volatile<u32>,
-    _rsr: [u32; 5],
-    fr: Volatile<u32>,
-    _ilpr: [u32; 4],
-    lcr_h: Volatile<u32>,
-    cr: Volatile<u32>,
-    _ifls: u32,
-    imsc: Volatile<u32>,
-    _ris: [u32; 2],
-    icr: Volatile<u32>,
-}
+use sysdesc::console::RING_PAGES;
+use sysdesc::{VMM_CONSOLE, VmmInfo, exit, vmm_slot, worker};
 
 /// Offset of UARTDR.
 const DR: u64 = 0;
 /// Offset of UARTFR.
 pub const FR: u64 = 0x18;
-/// Bit of the worker's notification: there is room in the queue again. (Bit 0 is the interrupt.)
-const ROOM: u64 = worker::OWN;
-const FR_RXFE: u32 = 1 << 4;
+/// UARTFR.TXFF.
 const FR_TXFF: u32 = 1 << 5;
-/// 8 bits, FIFOs on.
-const LCR_H_8N1_FIFO: u32 = 0x70;
-/// UART, transmitter and receiver on.
-const CR_ON: u32 = 0x301;
-/// Receive and receive timeout interrupts.
-const RX_INTERRUPTS: u32 = 0x50;
+/// Any number of bytes has room ([`Pl011::tx_ready`]).
+const UNLIMITED: u32 = u32::MAX;
+/// Room in the ring that is left for what is in the model's FIFO when the guest powers off.
+const RESERVE: u32 = 16;
+/// PSTATE.I and CPSR.I.
+const MASKED: u64 = 1 << 7;
 
-/// The physical UART.
-fn registers() -> &'static Registers {
-    // SAFETY: root maps the UART there when `VmmInfo::has_uart` says so, for good; `Serial` asks only then. All registers
-    // used are single volatile words.
-    unsafe { &*(VMM_UART as *const Registers) }
+/// The model and the rings behind it.
+struct Port {
+    model: Pl011,
+    /// Output; without a console it goes nowhere.
+    output: Option<Writer<'static>>,
+    input: Option<Reader<'static>>,
+    /// The transmitter stands still.
+    stalled: bool,
 }
 
 /// The console of the VM.
 pub struct Serial {
-    model: SpinLock<Pl011>,
-    /// UARTFR, which guests poll: kept up to date by whoever changes it under the model's lock, read without.
+    port: SpinLock<Port>,
+    /// UARTFR, which guests poll: kept up to date by whoever changes it under the port's lock, read without.
     flags: AtomicU32,
-    queue: Queue,
-    /// The worker waits for room in the queue.
-    stalled: AtomicBool,
-    physical: bool,
+    /// vCPUs that wait for room.
+    waiting: AtomicU32,
+}
+
+static SERIAL: Serial = Serial {
+    port: SpinLock::new(Port { model: Pl011::new(), output: None, input: None, stalled: false }),
+    flags: AtomicU32::new(FR_AT_RESET),
+    waiting: AtomicU32::new(0),
+};
+
+/// UARTFR at reset: both FIFOs are empty.
+const FR_AT_RESET: u32 = 1 << 4 | 1 << 7;
+
+/// The console.
+#[inline]
+pub fn get() -> &'static Serial {
+    &SERIAL
 }
 
 impl Serial {
-    /// A console, with the physical UART behind it if `physical`.
-    pub fn new(physical: bool) -> Self {
-        let mut model = Pl011::new();
-        Self {
-            flags: AtomicU32::new(model.read(FR, Width::B4) as u32),
-            model: SpinLock::new(model),
-            queue: Queue::new(),
-            stalled: AtomicBool::new(false),
-            physical,
+    /// Takes the rings that root has mapped, if there is a console. From then on the VMM's own lines go there, too.
+    pub fn open(&self, info: &VmmInfo) {
+        const WORDS: usize = (RING_PAGES * PAGE_SIZE / 4) as usize;
+        if info.has_uart == 0 {
+            return;
         }
+        // SAFETY: root maps the rings there before the VMM starts, for good; all who have them use them as atomic words.
+        let words = unsafe { core::slice::from_raw_parts(VMM_CONSOLE as *const Word, WORDS) };
+        if let Some((writer, reader)) = ring::Channel::known(words).and_then(|channel| channel.side(0)) {
+            let mut port = self.port.lock();
+            (port.output, port.input) = (Some(writer), Some(reader));
+        }
+        rt::log::set_sink(log);
     }
 
-    /// Turns the physical UART's receiver on.
-    pub fn enable(&self) {
-        if self.physical {
-            registers().lcr_h.set(LCR_H_8N1_FIFO);
-            registers().cr.set(CR_ON);
-            registers().imsc.set(RX_INTERRUPTS);
-        }
-    }
-
-    /// UARTFR.
+    /// UARTFR, for a guest that polls it.
     #[inline]
-    pub fn flags(&self) -> u64 {
-        u64::from(self.flags.load(Relaxed))
+    pub fn poll(&self, cpu: Cpu) -> u64 {
+        let flags = self.flags.load(Relaxed);
+        if flags & FR_TXFF != 0 {
+            self.wait(cpu);
+        }
+        u64::from(flags)
+    }
+
+    /// Has the vCPU not run until there is room, or an interrupt that it can take.
+    #[cold]
+    fn wait(&self, cpu: Cpu) {
+        self.waiting.fetch_or(cpu.bit(), SeqCst);
+        // Whoever makes room changes the flags first, then looks who waits.
+        if self.flags.load(SeqCst) & FR_TXFF != 0 {
+            cpu.set_action(if cpu.page().spsr() & MASKED == 0 { RESUME_WAIT } else { PARK_ONCE });
+        }
     }
 
     /// The guest reads; gives the value, and whether the interrupt line changed.
     pub fn read(&self, offset: u64, width: Width) -> (u64, bool) {
-        let mut model = self.model.lock();
+        let mut port = self.port.lock();
         if offset != DR {
-            return (model.read(offset, width), false);
+            return (port.model.read(offset, width), false);
         }
-        let before = model.irq();
-        let value = model.read(offset, width);
-        let changed = self.changed(&mut model, before);
-        drop(model);
-        self.wake_worker();
+        let before = port.model.irq();
+        let value = port.model.read(offset, width);
+        let (changed, ring) = self.changed(&mut port, before);
+        drop(port);
+        tell(ring);
         (value, changed)
     }
 
     /// The guest writes; gives whether the interrupt line changed.
     pub fn write(&self, offset: u64, width: Width, value: u64) -> bool {
-        let mut model = self.model.lock();
-        let before = model.irq();
-        if let Effect::Transmit(byte) = model.write(offset, width, value) {
+        let mut port = self.port.lock();
+        let before = port.model.irq();
+        if let Effect::Transmit(byte) = port.model.write(offset, width, value) {
             // The byte is gone: the flags are as they were.
-            self.transmit(byte);
-            return model.irq() != before;
+            let ring = port.transmit(byte);
+            let changed = port.model.irq() != before;
+            drop(port);
+            tell(ring);
+            return changed;
         }
-        let changed = self.changed(&mut model, before);
-        drop(model);
-        self.wake_worker();
+        let (changed, ring) = self.changed(&mut port, before);
+        drop(port);
+        tell(ring);
         changed
     }
 
-    /// After an access that may have made room for input, or changed the flags; gives whether the interrupt line is
-    /// another than `before`.
-    fn changed(&self, model: &mut Pl011, before: bool) -> bool {
-        self.refill(model);
-        self.flags.store(model.read(FR, Width::B4) as u32, Relaxed);
-        model.irq() != before
+    /// After what may have made room for input, or changed the flags: gives whether the interrupt line is another than
+    /// `before`, and whether the server has to be told.
+    fn changed(&self, port: &mut Port, before: bool) -> (bool, bool) {
+        let ring = port.refill();
+        self.flags.store(port.model.read(FR, Width::B4) as u32, SeqCst);
+        (port.model.irq() != before, ring)
     }
 
     /// The line of the interrupt.
     pub fn line(&self) -> bool {
-        self.model.lock().irq()
+        self.port.lock().model.irq()
     }
 
-    /// Sends a byte. The physical transmitter is waited for, as software on the bare machine does; the model's lock keeps
-    /// the bytes of several vCPUs in order.
-    fn transmit(&self, byte: u8) {
-        if self.physical {
-            while registers().fr.get() & FR_TXFF != 0 {
-                core::hint::spin_loop();
-            }
-            registers().dr.set(u32::from(byte));
+    /// There is input, or room for output. Gives whether the interrupt line changed.
+    pub fn receive(&self, cpu: Cpu) -> bool {
+        let mut port = self.port.lock();
+        let before = port.model.irq();
+        let resumed = port.resume();
+        let (changed, ring) = self.changed(&mut port, before);
+        drop(port);
+        tell(ring | resumed);
+        if self.flags.load(SeqCst) & FR_TXFF == 0 {
+            kick(self.waiting.swap(0, SeqCst) & !cpu.bit());
         }
-    }
-
-    /// Moves queued input into the model; gives whether the interrupt line changed.
-    pub fn receive(&self) -> bool {
-        let mut model = self.model.lock();
-        let before = model.irq();
-        let changed = self.changed(&mut model, before);
-        drop(model);
-        self.wake_worker();
         changed
     }
 
-    /// Moves queued input into the model, as far as it has room. The model's lock makes the caller the one who pops.
-    fn refill(&self, model: &mut Pl011) {
-        while model.can_receive()
-            && let Some(byte) = self.queue.peek()
-        {
-            // It has room.
-            let _ = model.receive(byte);
-            self.queue.pop();
-        }
+    /// The VM ends: what is in the FIFO goes to the ring, which has room for that.
+    pub fn finish(&self) {
+        let mut port = self.port.lock();
+        port.model.tx_ready(UNLIMITED);
+        port.spill();
+        let ring = port.output.as_ref().is_some_and(Writer::must_ring);
+        drop(port);
+        tell(ring);
     }
 
-    /// Tells a worker that waits for room that there is some.
-    fn wake_worker(&self) {
-        if self.stalled.load(Relaxed) && self.stalled.swap(false, AcqRel) {
-            // The worker's notification exists as long as the VMM.
-            let _ = sys::signal(vmm_slot::WORKER, ROOM);
-        }
-    }
-
-    /// Brings input from the physical UART to the guest, for ever: the worker's loop.
+    /// Answers root and the console server, for ever: the worker's loop.
     pub fn serve(&self) -> ! {
         loop {
-            if self.physical && self.drain() {
-                let _ = sys::irq_ack(vmm_slot::UART_IRQ);
-            }
-            match sys::wait(vmm_slot::WORKER, u64::MAX) {
-                Ok(bits) if bits & worker::HEARTBEAT != 0 => stats::heartbeat(),
-                Ok(_) => {}
+            let Ok(bits) = sys::wait(vmm_slot::WORKER, u64::MAX) else {
                 // Root takes the VMM apart, or has forgotten the notification.
-                Err(_) => sys::exit(exit::ERROR),
+                sys::exit(exit::ERROR)
+            };
+            if bits & worker::HEARTBEAT != 0 {
+                stats::heartbeat();
+            }
+            if bits & worker::CONSOLE != 0 {
+                kick(1 | self.waiting.load(SeqCst));
             }
         }
     }
+}
 
-    /// Moves bytes from the physical UART to the queue; `false`: the queue is full, and there are more.
-    ///
-    /// The interrupt is cleared first: a byte that comes later raises it again.
-    fn drain(&self) -> bool {
-        registers().icr.set(RX_INTERRUPTS);
+/// Has vCPUs look at the console.
+fn kick(mask: u32) {
+    let mut left = mask;
+    while left != 0 {
+        let target = left.trailing_zeros() as usize;
+        if let Some(vcpu) = vm::get().vcpus.get(target).filter(|_| target < vm::get().count) {
+            irq::post(&vcpu.mailbox, target, Posted::own(INPUT));
+        }
+        left &= left - 1;
+    }
+}
+
+/// Tells the console server that there is something new, if it is `wanted`.
+#[inline]
+fn tell(wanted: bool) {
+    if wanted {
+        // There is a server as long as there is a console.
+        let _ = sys::signal(vmm_slot::CONSOLE, 0);
+    }
+}
+
+impl Port {
+    /// Sends a byte, for which there is room. Gives whether the server has to be told.
+    #[inline]
+    fn transmit(&mut self, byte: u8) -> bool {
+        let Some(output) = &mut self.output else { return false };
+        output.push(byte);
+        let full = !output.has_room(RESERVE + 1);
+        let ring = output.must_ring();
+        if full { self.stall() } else { ring }
+    }
+
+    /// The ring is full: the transmitter stands still. The server is told in any case, so that it makes room soon.
+    #[cold]
+    fn stall(&mut self) -> bool {
+        self.stalled = self.output.as_mut().is_some_and(|output| output.sleep_until_room(RESERVE + 1));
+        if self.stalled {
+            self.model.tx_stall();
+        }
+        true
+    }
+
+    /// Lets the transmitter go on if there is room. Gives whether the server has to be told.
+    fn resume(&mut self) -> bool {
+        if !self.stalled || self.output.as_mut().is_none_or(|output| output.sleep_until_room(2 * RESERVE)) {
+            return false;
+        }
+        self.stalled = false;
+        self.model.tx_ready(UNLIMITED);
+        self.spill();
+        self.output.as_ref().is_some_and(Writer::must_ring)
+    }
+
+    /// Sends what is in the FIFO, for which there is room.
+    fn spill(&mut self) {
+        while let Some(byte) = self.model.transmit() {
+            let _ = self.output.as_mut().is_some_and(|output| output.push(byte));
+        }
+    }
+
+    /// Moves input into the model, as far as it has room. Gives whether the server has to be told of room in the ring.
+    fn refill(&mut self) -> bool {
+        let Some(input) = &mut self.input else { return false };
         let mut moved = false;
-        let mut emptied = true;
-        while registers().fr.get() & FR_RXFE == 0 {
-            if self.queue.is_full() && self.stall() {
-                emptied = false;
-                break;
+        while self.model.can_receive() {
+            match input.pop() {
+                Some(byte) => moved |= self.model.receive(byte),
+                // The server tells when there is more.
+                None if input.sleep() => break,
+                None => {}
             }
-            self.queue.push(registers().dr.get() as u8);
-            moved = true;
         }
-        if moved && let Some(first) = vm::get().vcpus.first() {
-            irq::post(&first.mailbox, 0, Posted::own(INPUT));
-        }
-        emptied
+        moved && input.must_ring()
     }
+}
 
-    /// Asks to be told of room; whether there is still none.
-    fn stall(&self) -> bool {
-        self.stalled.store(true, SeqCst);
-        self.queue.is_full()
+/// Takes a line of the VMM's own (`rt::log`). The lock is not waited for: a panic may be its owner's.
+fn log(line: &[u8]) -> bool {
+    let Some(mut port) = SERIAL.port.try_lock() else { return false };
+    let Some(output) = &mut port.output else { return false };
+    const PREFIX: &[u8] = b"\r\nsosia: ";
+    if !output.has_room(RESERVE.saturating_add((PREFIX.len() + line.len()) as u32)) {
+        return false;
     }
+    output.write(PREFIX);
+    output.write(line);
+    let ring = output.must_ring();
+    drop(port);
+    tell(ring);
+    true
 }

@@ -4,7 +4,7 @@
 use super::bell::Bells;
 use super::memory::Memory;
 use super::ports::Ports;
-use super::serial::Serial;
+use super::serial;
 use super::vcpu::{self, affinity, entry_address};
 use super::vm::{self, DOORBELLS, SPACE_SLOT, Vcpu, Vm, vcpu_slot};
 use abi::cap::rights::{EXEC, READ, WRITE};
@@ -68,11 +68,11 @@ impl Display for Error {
 
 /// First code of the VMM.
 pub fn main(_: u64) -> ! {
-    rt::log::init(vmm_slot::LOG);
     // SAFETY: root maps the page before the VMM starts, read-only and for good.
     let info = unsafe { &*(VMM_INFO as *const VmmInfo) };
+    serial::get().open(info);
     match start(info) {
-        Ok(vm) => vm.serial.serve(),
+        Ok(()) => serial::get().serve(),
         Err(error) => {
             rt::log!("vmm: {error}");
             sys::exit(exit::ERROR)
@@ -80,7 +80,7 @@ pub fn main(_: u64) -> ! {
     }
 }
 
-fn start(info: &VmmInfo) -> Result<&'static Vm, Error> {
+fn start(info: &VmmInfo) -> Result<(), Error> {
     let count = (info.vm.vcpus as usize).clamp(1, MAX_VCPUS);
     let memory = Memory::new(info.vm.memory);
     let layout = load(info, count, memory)?;
@@ -98,7 +98,6 @@ fn start(info: &VmmInfo) -> Result<&'static Vm, Error> {
         count,
         vcpus: core::array::from_fn(|index| Vcpu::new(index, count, info.lr_count)),
         dist: SpinLock::new(dist),
-        serial: Serial::new(info.has_uart != 0),
         // The epoch is that of the counter, so that time goes on over a restart.
         rtc: SpinLock::new(Pl031::new(info.epoch as u32, 0)),
         psci: SpinLock::new(Psci::new(count as u8, ram, not_affected(id))),
@@ -114,9 +113,8 @@ fn start(info: &VmmInfo) -> Result<&'static Vm, Error> {
     if info.bells_in != 0 {
         sys::vcpu_bind(vcpu_slot(0), vmm_slot::BELLS_IN).map_err(Error::at("bind the doorbells"))?;
     }
-    vm.serial.enable();
     vcpu::post_start(vm, 0, layout.entry, layout.dtb);
-    Ok(vm)
+    Ok(())
 }
 
 /// A file that root mapped.

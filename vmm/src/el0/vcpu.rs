@@ -10,7 +10,7 @@ use super::page::Page;
 use super::stats::{self, kind};
 use super::vm::{self, Vcpu, Vm};
 use super::{bell, call, irq, mmio, ports, slow, sysreg};
-use abi::syscall::{RESUME_RUN, RESUME_WAIT};
+use abi::syscall::{RESUME_PARK, RESUME_RUN, RESUME_WAIT};
 use abi::vcpu::reason;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use devices::vgic::{Posted, SgiRegister};
@@ -22,7 +22,10 @@ use vmm::{machine, reset};
 
 /// Request in a mailbox: start, with what is in [`Vcpu::start`].
 pub const START: u32 = 0;
-/// Request in a mailbox: console input has come.
+/// Action: park until a kick, then run.
+pub const PARK_ONCE: u64 = 1 << 8;
+
+/// Request in a mailbox: console input has come, or room for output.
 pub const INPUT: u32 = 1;
 /// Request in vCPU 0's mailbox: the clock's alarm was changed.
 pub const ALARM: u32 = 2;
@@ -114,6 +117,10 @@ extern "C" fn handle(own: &'static Vcpu) -> u64 {
             // Whatever ends the wait, the guest runs from then on.
             cpu.set_action(RESUME_RUN);
             RESUME_WAIT
+        }
+        PARK_ONCE => {
+            cpu.set_action(RESUME_RUN);
+            RESUME_PARK
         }
         action => action,
     }

@@ -5,7 +5,6 @@ use super::bell::Bells;
 use super::memory::Memory;
 use super::page::Page;
 use super::ports::Ports;
-use super::serial::Serial;
 use super::stats::{self, VcpuStats};
 use abi::syscall::RESUME_PARK;
 use core::cell::UnsafeCell;
@@ -63,8 +62,6 @@ pub struct Vm {
     pub vcpus: [Vcpu; MAX_VCPUS],
     /// SPIs.
     pub dist: SpinLock<Dist>,
-    /// Console.
-    pub serial: Serial,
     /// Clock.
     pub rtc: SpinLock<Pl031>,
     /// Power control.
