@@ -27,8 +27,9 @@ pub mod ec {
 const SPSR_AARCH32: u64 = 1 << 4;
 const SPSR_IT: u64 = 0x0600_fc00;
 
-/// Immediate of the HVC that the kernel answers itself.
-pub const DOORBELL: u64 = 1;
+/// Immediates of the HVCs that the kernel answers itself: ring the doorbell x0; give the rest of the time slice away.
+const DOORBELL: u64 = 1;
+const YIELD: u64 = 2;
 
 /// A synchronous exception from EL0 or EL1.
 pub extern "C" fn lower_sync() {
@@ -77,6 +78,7 @@ fn guest_sync(core: &'static Core) {
     let esr = esr_el2::read();
     match esr >> 26 {
         ec::HVC64 | ec::HVC32 if esr & 0xffff == DOORBELL => doorbell(v),
+        ec::HVC64 | ec::HVC32 if esr & 0xffff == YIELD => sched::rotate(core),
         ec::FP => switch::take_fp(core, v),
         ec::WFX => wait_for_interrupt(core, v, esr),
         class => {

@@ -70,7 +70,6 @@ core::arch::global_asm!(
     EC_HVC64 = const ec::HVC64,
     EC_SYSREG = const ec::SYSREG,
     EC_DATA_ABORT = const ec::DATA_ABORT,
-    DOORBELL = const crate::trap::DOORBELL,
     lower_sync = sym crate::trap::lower_sync,
     lower_irq = sym crate::trap::lower_irq,
     lower_serror = sym crate::trap::lower_serror,

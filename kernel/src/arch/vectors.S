@@ -135,8 +135,7 @@ guest_sync:
     cmp     x3, #{EC_HVC64}
     b.ne    rust_sync_saved
     and     w3, w2, #0xffff
-    cmp     w3, #{DOORBELL}
-    b.eq    rust_sync_saved
+    cbnz    w3, rust_sync_saved             // the kernel's own calls, and such as nobody makes often
 2:  stp     xzr, x2, [sp, #{EXIT_REASON}]   // reason::SYNC, ESR
     ldr     x1, [x0, #{CORE_CURRENT}]
     mrs     x2, elr_el2

@@ -24,6 +24,7 @@ tests! {
     1 parked_vcpu_runs_at_a_kick_only;
     1 vcpu_timer_exits;
     1 doorbell_signals_what_the_vmm_put_there;
+    1 guests_yield_to_each_other;
     1 handler_may_not_block;
     1 only_the_handler_resumes_and_sets_the_timer;
     1 guest_takes_an_injected_interrupt;
@@ -51,6 +52,8 @@ programs! {
     loads "1: ldr x1, [x0]" "hvc #0" "b 1b";
     stores "1: str x1, [x0]" "hvc #0" "b 1b";
     jumps "br x0";
+ /// Yields x1 times, counted in x0, then calls.
+    yields "1: hvc #2" "add x0, x0, #1" "cmp x0, x1" "b.lo 1b" "hvc #0" "b 1b";
     rings "1: hvc #1" "hvc #0" "b 1b";
     /// Enables its interrupts, then waits; each interrupt: x0 = INTID, HVC #5. From 0x280 of the vectors.
     waits
@@ -360,6 +363,30 @@ fn blocking(v: Vcpu) -> u64 {
     }
     sys::yield_now();
     parking(v)
+}
+
+fn guests_yield_to_each_other() -> Outcome {
+    const ROUNDS: u64 = 2000;
+    for n in 0..2 {
+        guest::space(SPACE + n as u64, n)?;
+        guest::load(n, yields());
+        Vcpu::make(n, SPACE + n as u64, 0, 5, stepping)?.set_x(1, ROUNDS);
+    }
+    let start = now();
+
+    sys::vcpu_kick(Vcpu(0).slot())?;
+    sys::vcpu_kick(Vcpu(1).slot())?;
+    Vcpu(0).wait()?;
+    let took = now() - start;
+    sys::vcpu_kick(Vcpu(1).slot())?;
+    Vcpu(1).handler(parking);
+    sys::vcpu_kick(Vcpu(1).slot())?;
+    Vcpu(1).wait()?;
+
+    rt::log!("FIGURE switch={} ticks", took / (2 * ROUNDS));
+    check_eq!(Vcpu(0).x(0), ROUNDS, "the first guest's rounds");
+    check!(Vcpu(1).x(0).abs_diff(ROUNDS) < 3, "the second guest's rounds: {}", Vcpu(1).x(0));
+    Ok(())
 }
 
 fn handler_may_not_block() -> Outcome {
