@@ -63,7 +63,8 @@ pairs! { pub save_aarch32 load_aarch32:
 }
 
 /// Registers → memory, those that `hcr` says exist. SCTLR_EL1 and SP_EL0 are kept apart: they differ between guest and
-/// handler. MDSCR_EL1 is 0 always.
+/// handler. MDSCR_EL1 is 0 always. Not in line: by its own base register the words can be stored in pairs.
+#[inline(never)]
 pub fn save(s: &Words, hcr: u64) {
     save_common(s);
     if hcr & HCR_APK_API != 0 {
