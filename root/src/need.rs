@@ -6,9 +6,9 @@ use sysdesc::{SharedDesc, VmDesc};
 const BLOCK: u64 = 2 << 20;
 /// 1 GiB: what one level-2 table maps.
 const GIB: u64 = 1 << 30;
-/// Pages of every VMM: thread, the guest's space and its root, notifications; 7 level-2 and 9 level-3 tables for what is
+/// Pages of every VMM: thread, the guest's space and its root, notifications; 8 level-2 and 10 level-3 tables for what is
 /// mapped at fixed addresses; and some to spare.
-const VMM: u64 = 36;
+const VMM: u64 = 38;
 
 /// Pages of a VMM's pool. `files`: bytes of what is mapped page by page (kernel, initrd).
 pub fn vmm_pool(vm: &VmDesc, files: [u64; 2], shared: impl Iterator<Item = &'static SharedDesc>) -> u64 {

@@ -18,6 +18,12 @@ pub const UART_BASE: u64 = 0x0900_0000;
 pub const RTC_BASE: u64 = 0x0901_0000;
 /// Bytes of a small device's frame.
 pub const DEVICE_SIZE: u64 = 0x1000;
+/// First structure that tells a vCPU of stolen time; a page each, where QEMU has them.
+pub const STOLEN_BASE: u64 = 0x090a_0000;
+/// Refresh frame of the watchdog.
+pub const WATCHDOG_REFRESH: u64 = 0x0b00_0000;
+/// Control frame of the watchdog.
+pub const WATCHDOG_CONTROL: u64 = 0x0b01_0000;
 /// First virtio transport; they follow each other.
 pub const VIRTIO_BASE: u64 = 0x0a00_0000;
 /// Bytes of a virtio transport.
@@ -33,6 +39,8 @@ pub const SPI_BASE: u32 = 32;
 pub const UART_SPI: u32 = 1;
 /// SPI of the PL031.
 pub const RTC_SPI: u32 = 2;
+/// SPI of the watchdog's first signal.
+pub const WATCHDOG_SPI: u32 = 8;
 /// SPI of the first virtio transport: the console with its ports.
 pub const PORTS_SPI: u32 = 16;
 /// SPI of the first incoming doorbell.

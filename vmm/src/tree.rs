@@ -82,6 +82,7 @@ pub fn write(buffer: &mut [u8], config: &Config) -> Option<usize> {
         });
         device(root, "pl011", m::UART_BASE, m::UART_SPI, &["uartclk", "apb_pclk"]);
         device(root, "pl031", m::RTC_BASE, m::RTC_SPI, &["apb_pclk"]);
+        watchdog(root);
         if config.ports {
             virtio(root, 0, m::PORTS_SPI);
         }
@@ -90,6 +91,15 @@ pub fn write(buffer: &mut [u8], config: &Config) -> Option<usize> {
         }
     });
     tree.finish()
+}
+
+/// The generic watchdog: control frame, then refresh frame.
+fn watchdog(root: &mut Writer) {
+    root.node_at("watchdog", m::WATCHDOG_CONTROL, |node| {
+        node.strings("compatible", &["arm,sbsa-gwdt"]);
+        node.reg(&[(m::WATCHDOG_CONTROL, m::DEVICE_SIZE), (m::WATCHDOG_REFRESH, m::DEVICE_SIZE)]);
+        node.cells("interrupts", &[SPI, m::WATCHDOG_SPI, LEVEL]);
+    });
 }
 
 /// Virtio transport `slot`.
@@ -232,6 +242,7 @@ mod tests {
         assert_eq!(property(tree, "/cpus/cpu@3", "reg"), [0, 0, 0, 3]);
         assert_eq!(property(tree, "/pl011@9000000", "interrupts"), [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4]);
         assert_eq!(property(tree, "/intc@8000000", "compatible"), b"arm,gic-v3\0");
+        assert_eq!(property(tree, "/watchdog@b010000", "reg")[..8], 0xb01_0000u64.to_be_bytes());
     }
 
     #[test]

@@ -40,8 +40,8 @@ fn power(cpu: Cpu, action: Action) {
     }
 }
 
-/// The VM ends, at its own wish.
-fn end(code: u64) -> ! {
+/// The VM ends, by its guest's doing.
+pub fn end(code: u64) -> ! {
     serial::get().finish();
     sys::exit(code)
 }

@@ -1,10 +1,11 @@
 //! Data aborts: the guest's accesses to devices.
 
 use super::vcpu::Cpu;
-use super::{host, irq, ports, serial, slow};
+use super::{host, irq, ports, serial, slow, watchdog};
 use devices::Width;
 use devices::vgic::{Posted, Redist};
 use devices::virtio;
+use devices::watchdog::Frame;
 use rt::lock::Guard;
 use vmm::inject::Exception;
 use vmm::machine as m;
@@ -15,6 +16,7 @@ use vmm::syndrome::DataAbort;
 enum Place {
     Rtc(u64),
     Virtio(u64),
+    Watchdog(Frame, u64),
     Dist(u64),
     Redist(usize, u64),
     Flash,
@@ -24,6 +26,8 @@ enum Place {
 #[inline]
 fn place(cpu: Cpu, ipa: u64) -> Option<Place> {
     const RTC_LAST: u64 = m::RTC_BASE + m::DEVICE_SIZE - 1;
+    const REFRESH_LAST: u64 = m::WATCHDOG_REFRESH + m::DEVICE_SIZE - 1;
+    const CONTROL_LAST: u64 = m::WATCHDOG_CONTROL + m::DEVICE_SIZE - 1;
     const VIRTIO_LAST: u64 = m::VIRTIO_BASE + m::VIRTIO_COUNT * m::VIRTIO_STRIDE - 1;
     const GICD_LAST: u64 = m::GICD_BASE + m::GICD_SIZE - 1;
     const FLASH_LAST: u64 = m::FLASH_BASE + m::FLASH_SIZE - 1;
@@ -31,6 +35,8 @@ fn place(cpu: Cpu, ipa: u64) -> Option<Place> {
         m::GICD_BASE..=GICD_LAST => Some(Place::Dist(ipa - m::GICD_BASE)),
         m::RTC_BASE..=RTC_LAST => Some(Place::Rtc(ipa - m::RTC_BASE)),
         m::VIRTIO_BASE..=VIRTIO_LAST => Some(Place::Virtio(ipa - m::VIRTIO_BASE)),
+        m::WATCHDOG_REFRESH..=REFRESH_LAST => Some(Place::Watchdog(Frame::Refresh, ipa - m::WATCHDOG_REFRESH)),
+        m::WATCHDOG_CONTROL..=CONTROL_LAST => Some(Place::Watchdog(Frame::Control, ipa - m::WATCHDOG_CONTROL)),
         m::FLASH_BASE..=FLASH_LAST => Some(Place::Flash),
         _ => {
             let offset = ipa.checked_sub(m::GICR_BASE)?;
@@ -112,6 +118,7 @@ fn read_other(cpu: Cpu, ipa: u64, width: Width) -> Option<u64> {
         Place::Dist(offset) => dist_read(cpu, offset, width),
         Place::Rtc(offset) => cpu.vm().rtc.lock().read(offset, width, seconds(cpu)),
         Place::Virtio(offset) => virtio_read(cpu, offset, width),
+        Place::Watchdog(frame, offset) => watchdog::read(cpu, frame, offset, width),
         Place::Redist(index, offset) => redist_read(cpu, index, offset, width),
         Place::Flash => width.mask(),
     })
@@ -135,6 +142,7 @@ fn write_other(cpu: Cpu, ipa: u64, width: Width, value: u64) -> bool {
         Some(Place::Dist(offset)) => dist_write(cpu, offset, width, value),
         Some(Place::Rtc(offset)) => rtc_write(cpu, offset, width, value),
         Some(Place::Virtio(offset)) => virtio_write(cpu, offset, width, value),
+        Some(Place::Watchdog(frame, offset)) => watchdog::write(cpu, frame, offset, width, value),
         Some(Place::Redist(index, offset)) => redist_write(cpu, index, offset, width, value),
         Some(Place::Flash) => {}
         None => return false,
@@ -268,19 +276,21 @@ fn rtc_write(cpu: Cpu, offset: u64, width: Width, value: u64) {
     }
 }
 
-/// Sets the clock's line, and on vCPU 0 the kernel timer for its alarm.
+/// Sets the lines of clock and watchdog, and on vCPU 0 the kernel timer for their next change.
 pub fn update_alarm(cpu: Cpu) {
     let now = seconds(cpu);
     cpu.vm().rtc.lock().poll(now);
     irq::set_spi(cpu, m::SPI_BASE + m::RTC_SPI, || cpu.vm().rtc.lock().irq());
+    watchdog::poll(cpu);
     super::sysreg::update_timer(cpu);
 }
 
-/// When vCPU 0 has to look at the clock's alarm, in counter ticks; `u64::MAX`: never, and for all other vCPUs.
+/// When vCPU 0 has to look at the clock's alarm and the watchdog, in counter ticks; `u64::MAX`: never, and for all other vCPUs.
 pub fn alarm(cpu: Cpu) -> u64 {
     if cpu.index() != 0 {
         return u64::MAX;
     }
     let due = cpu.vm().rtc.lock().alarm();
-    due.map_or(u64::MAX, |seconds| seconds.saturating_mul(cpu.vm().cntfrq))
+    let alarm = due.map_or(u64::MAX, |seconds| seconds.saturating_mul(cpu.vm().cntfrq));
+    alarm.min(cpu.vm().watchdog.due())
 }

@@ -15,3 +15,4 @@ mod stats;
 mod sysreg;
 mod vcpu;
 mod vm;
+mod watchdog;

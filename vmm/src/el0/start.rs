@@ -7,6 +7,7 @@ use super::ports::Ports;
 use super::serial;
 use super::vcpu::{self, affinity, entry_address};
 use super::vm::{self, DOORBELLS, SPACE_SLOT, Vcpu, Vm, vcpu_slot};
+use super::watchdog::Dog;
 use abi::cap::rights::{EXEC, READ, WRITE};
 use abi::syscall::Status;
 use abi::{PAGE_SHIFT, PAGE_SIZE};
@@ -14,7 +15,7 @@ use core::cell::UnsafeCell;
 use core::fmt::{self, Display};
 use devices::idregs::{self, sysreg};
 use devices::pl031::Pl031;
-use devices::psci::{NotAffected, Psci};
+use devices::psci::{NotAffected, Psci, StolenTime};
 use devices::vgic::Dist;
 use rt::lock::SpinLock;
 use rt::sys::{self, create};
@@ -23,11 +24,14 @@ use sysdesc::{
     exit, vmm_slot,
 };
 use vmm::boot::{self, Layout, Part, Ram, Source};
-use vmm::machine::RAM_BASE;
+use vmm::machine::{RAM_BASE, STOLEN_BASE};
 use vmm::tree::{self, Config, Shared};
 
 /// Bytes of a handler's stack.
 const STACK: usize = 4 * PAGE_SIZE as usize;
+
+/// Each vCPU's account page, which tells stolen time as DEN0057A has it.
+const STOLEN_TIME: StolenTime = StolenTime { base: STOLEN_BASE, stride: PAGE_SIZE };
 
 /// Room for the device tree.
 const TREE: usize = 3 * PAGE_SIZE as usize;
@@ -100,7 +104,8 @@ fn start(info: &VmmInfo) -> Result<(), Error> {
         dist: SpinLock::new(dist),
         // The epoch is that of the counter, so that time goes on over a restart.
         rtc: SpinLock::new(Pl031::new(info.epoch as u32, 0)),
-        psci: SpinLock::new(Psci::new(count as u8, ram, not_affected(id))),
+        watchdog: Dog::new(),
+        psci: SpinLock::new(Psci::new(count as u8, ram, not_affected(id)).with_stolen_time(STOLEN_TIME)),
         cntfrq: info.cntfrq,
         ports,
         bells,
@@ -202,6 +207,8 @@ fn make_vcpu(info: &VmmInfo, own: &'static Vcpu) -> Result<(), Error> {
     let (vcpu, page, sched) = (vcpu_slot(index), vmm_slot::VCPU_PAGE + n, vmm_slot::VCPU_SCHED + n);
     let how = affinity(index) | (VCPU_PAGES * n) << 40;
     create::vcpu(vcpu, SPACE_SLOT, sched, page, how).map_err(Error::at("make a vCPU"))?;
+    let stolen = STOLEN_TIME.base + STOLEN_TIME.stride * n;
+    sys::map(page, SPACE_SLOT, stolen, VCPU_PAGES * n + 1, 1, READ).map_err(Error::at("map a vCPU's account"))?;
     let doorbells = (DOORBELLS, 1 + info.bells_out.min(MAX_BELLS_OUT as u64) as u32);
     let stack = STACKS.get(index).map_or(0, |stack| stack.0.get() as u64 + STACK as u64);
     // SAFETY: the entry is made by `vcpu_handler!`; each vCPU has a stack of its own, which nothing else uses. The

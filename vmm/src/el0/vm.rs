@@ -6,6 +6,7 @@ use super::memory::Memory;
 use super::page::Page;
 use super::ports::Ports;
 use super::stats::{self, VcpuStats};
+use super::watchdog::Dog;
 use abi::syscall::RESUME_PARK;
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -64,6 +65,8 @@ pub struct Vm {
     pub dist: SpinLock<Dist>,
     /// Clock.
     pub rtc: SpinLock<Pl031>,
+    /// Watchdog.
+    pub watchdog: Dog,
     /// Power control.
     pub psci: SpinLock<Psci>,
     /// Counter ticks per second.
