@@ -1,6 +1,7 @@
 //! The VMM's parts that need no kernel and are tested on the host: the boot protocol ([`boot`]), the machine's memory map
 //! ([`machine`]) and device tree ([`tree`], written by [`fdt`]), a vCPU's state at reset ([`reset`]), exceptions injected
-//! into a guest ([`inject`]), a guest's stage-1 tables ([`walk`]), and its physical timer ([`ptimer`]).
+//! into a guest ([`inject`]), guests of 32-bit Arm ([`aarch32`]), a guest's stage-1 tables ([`walk`]), and its physical
+//! timer ([`ptimer`]).
 //!
 //! May live here: pure functions over plain data. May not: system calls, memory of guests (`main.rs` and its modules).
 //! Nothing here panics on what a guest or a file holds. Go next to `main.rs`.
@@ -17,6 +18,7 @@
     )
 )]
 
+pub mod aarch32;
 pub mod boot;
 pub mod fdt;
 pub mod inject;

@@ -23,9 +23,35 @@ pub const fn state() -> VcpuState {
     VcpuState { version: STATE_VERSION, fpcr: 0, fpsr: 0, reserved: 0, sys: registers, v: [0; 32] }
 }
 
+/// CPSR at reset of AArch32: Supervisor, A, I and F masked.
+pub const SPSR_AARCH32: u64 = 0x1d3;
+/// SCTLR of AArch32 with its RES1 bits (LSMAOE, nTLSMD, CP15BEN, nTWI, nTWE, SPAN …), all else off.
+pub const SCTLR_AARCH32: u64 = 0x00c5_0878;
+
+/// All state of an AArch32 vCPU that starts at `entry` (bit 0: in T32) with `r0`; r1 and r2 are as Linux wants them at
+/// boot: no machine number, device tree.
+#[must_use]
+pub const fn aarch32(entry: u64, r0: u64, dtb: u64) -> (RegFrame, VcpuState) {
+    let mut x = [0; 31];
+    (x[0], x[1], x[2]) = (r0 & 0xffff_ffff, 0xffff_ffff, dtb);
+    let thumb = if entry & 1 != 0 { crate::aarch32::T } else { 0 };
+    let mut state = state();
+    state.sys[sys::SCTLR_EL1] = SCTLR_AARCH32;
+    (RegFrame { x, elr: entry & 0xffff_fffe, spsr: SPSR_AARCH32 | thumb, reserved: 0 }, state)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn aarch32_starts_in_supervisor_mode_with_the_device_tree() {
+        let (frame, state) = aarch32(0x4200_0001, 0, 0x4220_0000);
+
+        assert_eq!((frame.elr, frame.spsr), (0x4200_0000, 0x1f3));
+        assert_eq!(frame.x[..3], [0, 0xffff_ffff, 0x4220_0000]);
+        assert_eq!(state.sys[sys::SCTLR_EL1] & 1, 0);
+    }
 
     #[test]
     fn frame_starts_in_el1h_with_all_masked() {

@@ -132,6 +132,7 @@ pub struct Psci {
     ram: Range<u64>,
     not_affected: NotAffected,
     stolen_time: Option<StolenTime>,
+    t32: bool,
     ignored: u32,
 }
 
@@ -140,13 +141,27 @@ impl Psci {
     pub fn new(cpus: u8, ram: Range<u64>, not_affected: NotAffected) -> Self {
         let mut power = [Power::Off; MAX_VCPUS];
         power[0] = Power::On;
-        Self { cpus: cpus.clamp(1, MAX_VCPUS as u8), power, ram, not_affected, stolen_time: None, ignored: 0 }
+        Self {
+            cpus: cpus.clamp(1, MAX_VCPUS as u8),
+            power,
+            ram,
+            not_affected,
+            stolen_time: None,
+            t32: false,
+            ignored: 0,
+        }
     }
 
     /// With structures that tell vCPUs of stolen time.
     #[must_use]
     pub fn with_stolen_time(self, stolen_time: StolenTime) -> Self {
         Self { stolen_time: Some(stolen_time), ..self }
+    }
+
+    /// Bit 0 of an entry says that it is T32 code (DEN0022 5.6), if vCPUs are AArch32.
+    #[must_use]
+    pub const fn with_t32_entries(self, t32: bool) -> Self {
+        Self { t32, ..self }
     }
 
     /// A call of vCPU `cpu` with x0–x3. `entropy` gives 64 random bits, or nothing while there are none.
@@ -221,7 +236,7 @@ impl Psci {
     }
 
     fn entry_ok(&self, entry: u64) -> bool {
-        self.ram.contains(&entry) && entry & 3 == 0
+        self.ram.contains(&entry) && (entry & 3 == 0 || self.t32 && entry & 1 != 0)
     }
 
     fn cpu_on(&mut self, target: u64, entry: u64) -> Result<u8, u64> {

@@ -1,5 +1,6 @@
 //! What runs at EL0: set-up, exit handlers, input.
 
+mod aarch32;
 mod bell;
 mod call;
 mod host;

@@ -52,8 +52,8 @@ impl Page {
     field!(esr, exit.esr, "ESR_EL2.");
     field!(far, exit.far, "FAR_EL2.");
     field!(ipa, exit.ipa, "Faulting IPA.");
-    field!(spsr, frame.spsr, "The guest's PSTATE.");
     field!(elr, set_elr, frame.elr, "Where the guest goes on.");
+    field!(spsr, set_spsr, frame.spsr, "The guest's PSTATE.");
     field!(dirty, set_dirty, irq.dirty, "List registers to install.");
     field!(elrsr, irq.elrsr, "ICH_ELRSR_EL2.");
     field!(eisr, irq.eisr, "ICH_EISR_EL2.");

@@ -1,6 +1,7 @@
 //! The VMM's first thread: loads the guest, builds its machine, starts vCPU 0, then brings console input.
 #![allow(unsafe_code, reason = "files and stacks as memory")]
 
+use super::aarch32;
 use super::bell::Bells;
 use super::memory::Memory;
 use super::ports::Ports;
@@ -9,7 +10,7 @@ use super::vcpu::{self, affinity, entry_address};
 use super::vm::{self, DOORBELLS, SPACE_SLOT, Vcpu, Vm, vcpu_slot};
 use super::watchdog::Dog;
 use abi::cap::rights::{EXEC, READ, WRITE};
-use abi::syscall::Status;
+use abi::syscall::{Status, VCPU_AARCH32};
 use abi::{PAGE_SHIFT, PAGE_SIZE};
 use core::cell::UnsafeCell;
 use core::fmt::{self, Display};
@@ -98,6 +99,7 @@ fn start(info: &VmmInfo) -> Result<(), Error> {
     bells.set_up(&mut dist);
     let id = id_registers();
     let ram = RAM_BASE..RAM_BASE.saturating_add(info.vm.memory);
+    let aarch32 = is_aarch32(info);
     let machine = Vm {
         count,
         vcpus: core::array::from_fn(|index| Vcpu::new(index, count, info.lr_count)),
@@ -105,11 +107,14 @@ fn start(info: &VmmInfo) -> Result<(), Error> {
         // The epoch is that of the counter, so that time goes on over a restart.
         rtc: SpinLock::new(Pl031::new(info.epoch as u32, 0)),
         watchdog: Dog::new(),
-        psci: SpinLock::new(Psci::new(count as u8, ram, not_affected(id)).with_stolen_time(STOLEN_TIME)),
+        psci: SpinLock::new(
+            Psci::new(count as u8, ram, not_affected(id)).with_stolen_time(STOLEN_TIME).with_t32_entries(aarch32),
+        ),
         cntfrq: info.cntfrq,
         ports,
         bells,
         memory,
+        aarch32: aarch32.then_some(layout.dtb),
         id,
     };
     // SAFETY: this is the first thread, and there is no handler yet.
@@ -118,7 +123,7 @@ fn start(info: &VmmInfo) -> Result<(), Error> {
     if info.bells_in != 0 {
         sys::vcpu_bind(vcpu_slot(0), vmm_slot::BELLS_IN).map_err(Error::at("bind the doorbells"))?;
     }
-    vcpu::post_start(vm, 0, layout.entry, layout.dtb);
+    vcpu::post_start(vm, 0, layout.entry, if aarch32 { 0 } else { layout.dtb });
     Ok(())
 }
 
@@ -152,9 +157,12 @@ fn load(info: &VmmInfo, count: usize, memory: Memory) -> Result<Layout, Error> {
 }
 
 fn source<'a>(info: &VmmInfo, kernel: &'a [u8]) -> Source<'a> {
-    let VmDesc { format, load, entry, flags, .. } = info.vm;
-    let aarch32 = flags & FLAG_AARCH32 != 0;
-    Source { format, kernel, initrd_size: info.initrd_size, load, entry, aarch32 }
+    let VmDesc { format, load, entry, .. } = info.vm;
+    Source { format, kernel, initrd_size: info.initrd_size, load, entry, aarch32: is_aarch32(info) }
+}
+
+fn is_aarch32(info: &VmmInfo) -> bool {
+    info.vm.flags & FLAG_AARCH32 != 0
 }
 
 /// A zero-terminated string.
@@ -205,15 +213,19 @@ fn make_vcpu(info: &VmmInfo, own: &'static Vcpu) -> Result<(), Error> {
     let index = own.index;
     let n = index as u64;
     let (vcpu, page, sched) = (vcpu_slot(index), vmm_slot::VCPU_PAGE + n, vmm_slot::VCPU_SCHED + n);
-    let how = affinity(index) | (VCPU_PAGES * n) << 40;
-    create::vcpu(vcpu, SPACE_SLOT, sched, page, how).map_err(Error::at("make a vCPU"))?;
+    let (aarch32, what, entry) = match is_aarch32(info) {
+        false => (0, "make a vCPU", entry_address()),
+        true => (VCPU_AARCH32, "make a 32-bit vCPU, which not each core has", aarch32::entry_address()),
+    };
+    let how = affinity(index) | aarch32 | (VCPU_PAGES * n) << 40;
+    create::vcpu(vcpu, SPACE_SLOT, sched, page, how).map_err(Error::at(what))?;
     let stolen = STOLEN_TIME.base + STOLEN_TIME.stride * n;
     sys::map(page, SPACE_SLOT, stolen, VCPU_PAGES * n + 1, 1, READ).map_err(Error::at("map a vCPU's account"))?;
     let doorbells = (DOORBELLS, 1 + info.bells_out.min(MAX_BELLS_OUT as u64) as u32);
     let stack = STACKS.get(index).map_or(0, |stack| stack.0.get() as u64 + STACK as u64);
     // SAFETY: the entry is made by `vcpu_handler!`; each vCPU has a stack of its own, which nothing else uses. The
     // argument is the reference that the handler takes.
-    unsafe { sys::vcpu_handler(vcpu, entry_address(), stack, core::ptr::from_ref(own) as u64, doorbells, 0) }
+    unsafe { sys::vcpu_handler(vcpu, entry, stack, core::ptr::from_ref(own) as u64, doorbells, 0) }
         .map_err(Error::at("set up a vCPU's handler"))
 }
 

@@ -71,8 +71,9 @@ pub fn trapped(cpu: Cpu, esr: u64) {
     }
 }
 
+/// Value of a register, if there is such one to read.
 #[inline]
-fn read(cpu: Cpu, name: u32) -> Option<u64> {
+pub fn read(cpu: Cpu, name: u32) -> Option<u64> {
     match name {
         ID_FIRST..=ID_LAST => cpu.vm().id.get((name - ID_FIRST) as usize + 8).copied(),
         CNTP_CTL_EL0 => Some(timer_read(cpu, Register::Ctl)),
@@ -87,7 +88,7 @@ fn read(cpu: Cpu, name: u32) -> Option<u64> {
 
 /// Whether there is such a register to write.
 #[inline]
-fn write(cpu: Cpu, name: u32, value: u64) -> bool {
+pub fn write(cpu: Cpu, name: u32, value: u64) -> bool {
     match name {
         ICC_ASGI1R_EL1 => irq::sgi(cpu, SgiRegister::Asgi1r, value),
         ICC_SGI0R_EL1 => irq::sgi(cpu, SgiRegister::Sgi0r, value),

@@ -112,14 +112,20 @@ extern "C" fn handle(own: &'static Vcpu) -> u64 {
     } else {
         asynchronous(cpu);
     }
+    action(own)
+}
+
+/// What becomes of the vCPU at the end of this exit.
+#[inline(always)]
+pub fn action(own: &Vcpu) -> u64 {
     match own.action.load(Relaxed) {
         RESUME_WAIT => {
             // Whatever ends the wait, the guest runs from then on.
-            cpu.set_action(RESUME_RUN);
+            own.action.store(RESUME_RUN, Relaxed);
             RESUME_WAIT
         }
         PARK_ONCE => {
-            cpu.set_action(RESUME_RUN);
+            own.action.store(RESUME_RUN, Relaxed);
             RESUME_PARK
         }
         action => action,
@@ -128,7 +134,7 @@ extern "C" fn handle(own: &'static Vcpu) -> u64 {
 
 /// An exit that is not the guest's doing.
 #[inline(never)]
-fn asynchronous(cpu: Cpu) {
+pub fn asynchronous(cpu: Cpu) {
     match cpu.page().reason() {
         reason::KICK => kicked(cpu),
         reason::MAINTENANCE => {
@@ -220,7 +226,11 @@ fn start(cpu: Cpu) {
 
 /// Begins anew at `entry`.
 pub fn restart(cpu: Cpu, entry: u64, x0: u64) {
-    irq::across_reset(cpu, || cpu.page().replace(cpu.slot(), reset::frame(entry, x0), reset::state()));
+    let (frame, state) = match cpu.vm().aarch32 {
+        None => (reset::frame(entry, x0), reset::state()),
+        Some(dtb) => reset::aarch32(entry, x0, dtb),
+    };
+    irq::across_reset(cpu, || cpu.page().replace(cpu.slot(), frame, state));
     cpu.set_action(RESUME_RUN);
 }
 

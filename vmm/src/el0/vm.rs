@@ -77,6 +77,8 @@ pub struct Vm {
     pub bells: Bells,
     /// Guest RAM.
     pub memory: Memory,
+    /// Where the device tree is, if the guest's EL1 is AArch32.
+    pub aarch32: Option<u64>,
     /// ID registers as the guest sees them, by CRm << 3 | op2.
     pub id: [u64; 64],
 }
