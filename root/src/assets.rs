@@ -14,6 +14,7 @@ use abi::pack::NAME_LEN;
 use abi::syscall::Status;
 use abi::{PAGE_SHIFT, PAGE_SIZE};
 use core::sync::atomic::Ordering::Relaxed;
+use root::pulse::{self, Reading};
 use root::{need, place};
 use rt::sys::{self, create};
 use sysdesc::{
@@ -29,6 +30,10 @@ const STACK_PAGES: u64 = 8;
 const HEAD_PAGES: u64 = 1 + STACK_PAGES;
 /// Highest priority.
 const MAX_PRIORITY: u64 = 31;
+/// Microseconds that a worker runs at most in each [`WORKER_PERIOD`] while others want the core, should it ever loop.
+const WORKER_BUDGET: u64 = 2_000;
+/// Microseconds.
+const WORKER_PERIOD: u64 = 10_000;
 
 /// What went wrong, and where.
 #[derive(Clone, Copy, Debug)]
@@ -83,8 +88,17 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// Takes memory and slots, and makes the objects that outlive a restart.
+    /// Takes memory and slots, and makes the objects that outlive a restart. On failure the guest's RAM is for others.
     pub fn new(machine: &mut Machine, index: u64, desc: &'static VmDesc) -> Result<Self, Error> {
+        let ram = machine.memory.alloc(desc.memory >> PAGE_SHIFT, RAM_ALIGN).at("take guest RAM")?;
+        let assets = Self::with_ram(machine, index, desc, ram);
+        if assets.is_err() {
+            machine.memory.give(ram);
+        }
+        assets
+    }
+
+    fn with_ram(machine: &mut Machine, index: u64, desc: &'static VmDesc, ram: Frame) -> Result<Self, Error> {
         let vms = machine.parts.vms.len();
         let pack = machine.pack;
         let file = |name: [u8; NAME_LEN]| pack.file(&name).ok_or(Status::BadArg);
@@ -97,7 +111,6 @@ impl Assets {
         let sizes = [kernel.bytes.len() as u64, initrd.map_or(0, |file| file.bytes.len() as u64)];
         let pool = need::vmm_pool(desc, sizes, machine.parts.shared_of(index).map(|(_, region, _)| region));
         let Machine { memory, files, .. } = machine;
-        let ram = memory.alloc(desc.memory >> PAGE_SHIFT, RAM_ALIGN).at("take guest RAM")?;
         let mut source = |file, shared| {
             let place = files.place(memory, file, 1, shared, vms)?;
             Ok(Source { file, place })
@@ -130,23 +143,39 @@ impl Assets {
 
     fn make_objects(&mut self, machine: &mut Machine) -> Result<(), Error> {
         let row = machine.placement.get(self.index as usize).copied().unwrap_or_default();
+        let budget = (machine.ticks(self.desc.budget), machine.ticks(self.desc.period));
+        let worker = (machine.ticks(WORKER_BUDGET), machine.ticks(WORKER_PERIOD));
         let memory = &mut machine.memory;
         for (sched, core) in self.scheds.iter_mut().zip(row).take(self.vcpus) {
             *sched = memory.slot().at("take a slot")?;
-            create::sched_context(*sched, slot::MACHINE, u64::from(core), self.desc.priority, 0)
-                .at("make a vCPU's time")?;
+            make_sched(*sched, core, self.desc.priority, budget).at("make a vCPU's time")?;
         }
         // The worker goes before the vCPUs of its VM, so that input comes in while they compute; but not before those of
         // VMs that are more urgent.
         let priority = (self.desc.priority + 1).min(MAX_PRIORITY);
         self.worker_sched = memory.slot().at("take a slot")?;
-        create::sched_context(self.worker_sched, slot::MACHINE, u64::from(row[0]), priority, 0)
-            .at("make the VMM's time")?;
+        make_sched(self.worker_sched, row[0], priority, worker).at("make the VMM's time")?;
         self.worker = machine.notification().at("make a notification")?;
         match &mut machine.console {
             Some(console) => console.connect(self.index, self.worker).at("connect it with the console"),
             None => Ok(()),
         }
+    }
+
+    /// What tells whether the VMM lives.
+    pub fn reading(&self, machine: &Machine) -> Reading {
+        let account = |sched| sys::sched_info(sched).unwrap_or_default();
+        let worker = account(self.worker_sched);
+        let mut reading = Reading { run: worker.run, waited: worker.stolen, ..Reading::default() };
+        if let Some(stats) = machine.stats(self.index) {
+            reading.answers = stats.heartbeat.load(Relaxed);
+            for ((vcpu, stats), sched) in reading.vcpus.iter_mut().zip(&stats.vcpus).zip(self.scheds).take(self.vcpus) {
+                let info = account(sched);
+                let exits = stats.count.iter().fold(0, |sum: u64, count| sum.wrapping_add(count.load(Relaxed)));
+                *vcpu = pulse::Vcpu { in_handler: info.in_handler, run: info.run, exits };
+            }
+        }
+        reading
     }
 
     /// Makes the VMM's domain and starts it.
@@ -280,6 +309,11 @@ impl Assets {
         }
         Ok(())
     }
+}
+
+/// Makes a scheduling context; `limit`: budget and period in ticks, (0, 0) for none.
+fn make_sched(slot: u64, core: u8, priority: u64, limit: (u64, u64)) -> Result<(), Status> {
+    create::budgeted(slot, slot::MACHINE, core.into(), priority, 0, limit)
 }
 
 /// Each start of each VM has a seed of its own.

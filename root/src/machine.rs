@@ -1,8 +1,8 @@
 //! What all VMs are made from: files, memory, shared regions, doorbells; and the clock.
 #![allow(unsafe_code, reason = "reads the counter; a page that VMMs write")]
 
-use crate::console::Console;
 use crate::assets::{At, Error};
+use crate::console::Console;
 use crate::files::Files;
 use crate::image::Window;
 use crate::memory::{Frame, Memory};

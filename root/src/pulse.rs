@@ -56,10 +56,11 @@ pub struct Pulse {
     interval: u64,
     /// When to ask next, CNTPCT.
     due: u64,
-    /// The reading at the last answer.
-    answered: Reading,
-    /// Questions since then.
-    open: u32,
+    /// Questions since the last answer after which it had the core, and those after which it slept.
+    ran: u32,
+    slept: u32,
+    /// It has been asked.
+    asked: bool,
     /// The reading at the last question.
     last: Reading,
     /// How often each vCPU was found at work in its handler with nothing done, one after the other.
@@ -73,8 +74,9 @@ impl Pulse {
         Self {
             interval,
             due: if interval == 0 { u64::MAX } else { now.saturating_add(interval) },
-            answered: Reading::default(),
-            open: 0,
+            ran: 0,
+            slept: 0,
+            asked: false,
             last: Reading::default(),
             stuck: [0; MAX_VCPUS],
         }
@@ -98,22 +100,17 @@ impl Pulse {
     }
 
     fn worker(&mut self, reading: &Reading) -> Verdict {
-        if reading.answers != self.answered.answers || self.open == 0 {
-            self.answered = *reading;
-            self.open = 1;
+        if reading.answers != self.last.answers || !self.asked {
+            (self.ran, self.slept, self.asked) = (0, 0, true);
             return Verdict::Alive;
         }
-        let open = self.open;
-        self.open = open.saturating_add(1);
-        let ran = reading.run.saturating_sub(self.answered.run) >= self.interval / USED;
-        let waits = reading.waited > self.last.waited;
-        let limit = match (ran, waits) {
-            _ if reading.answers == 0 => ASKED * PATIENT,
-            (true, _) => ASKED,
-            (false, true) => u32::MAX,
-            (false, false) => ASKED * PATIENT,
-        };
-        if open >= limit { Verdict::Silent } else { Verdict::Alive }
+        let ran = reading.run.saturating_sub(self.last.run) >= self.interval / USED;
+        let waited = reading.waited > self.last.waited;
+        self.ran += u32::from(ran);
+        self.slept += u32::from(!ran && !waited);
+        let most = if reading.answers == 0 { ASKED * PATIENT } else { ASKED };
+        let silent = self.ran >= most || self.ran + self.slept >= ASKED * PATIENT;
+        if silent { Verdict::Silent } else { Verdict::Alive }
     }
 
     fn handlers(&mut self, reading: &Reading) -> Verdict {
@@ -157,6 +154,12 @@ mod tests {
             }
         }
         (questions, Verdict::Alive)
+    }
+
+    #[test]
+    fn worker_that_loads_its_guest_without_a_core_is_waited_for() {
+        let (_, verdict) = ask(10_000, |reading| reading.waited += STEP);
+        assert_eq!(verdict, Verdict::Alive);
     }
 
     /// A reading of a worker that has answered once.

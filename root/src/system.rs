@@ -82,9 +82,12 @@ impl System {
 
     /// Does what is due.
     pub fn tick(&mut self) {
+        let mut ended = false;
         for vm in self.vms.iter_mut().flatten() {
+            ended |= vm.ask_if_due(&self.machine).is_some();
             vm.restart_if_due(&self.machine);
         }
+        self.power_off |= ended && !self.alive();
     }
 
     /// When something is due, CNTPCT.

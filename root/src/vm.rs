@@ -12,9 +12,10 @@
 use crate::assets::{Assets, Error};
 use crate::machine::Machine;
 use root::policy::{Cause, Next, Policy};
+use root::pulse::{Pulse, Verdict};
 use rt::sys::{self, DomainInfo};
 use rt::{abi::syscall::stop, log};
-use sysdesc::{FLAG_POWER_OFF, VmDesc};
+use sysdesc::{FLAG_POWER_OFF, VmDesc, worker};
 
 /// What a VM does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub struct Vm {
     /// What it is made of; none if there was not enough.
     pub assets: Option<Assets>,
     started: u64,
+    pulse: Pulse,
 }
 
 impl Vm {
@@ -69,6 +71,7 @@ impl Vm {
             policy: Policy::new(desc.restart, desc.restart_limit),
             assets: None,
             started: 0,
+            pulse: Pulse::new(0, 0),
         };
         match Assets::new(machine, index, desc) {
             Ok(assets) => vm.assets = Some(assets),
@@ -94,6 +97,7 @@ impl Vm {
             Ok(()) => {
                 self.state = State::Running;
                 self.started = machine.now();
+                self.pulse = Pulse::new(machine.ticks(self.desc.heartbeat.saturating_mul(1000)), self.started);
             }
             Err(error) => {
                 self.not_started(error);
@@ -146,10 +150,29 @@ impl Vm {
         }
     }
 
+    /// Asks its VMM whether it lives, if that is due. Gives the cause if it did not and stays stopped.
+    pub fn ask_if_due(&mut self, machine: &Machine) -> Option<Cause> {
+        let (State::Running, Some(assets)) = (self.state, &self.assets) else { return None };
+        let now = machine.now();
+        if self.pulse.due() > now {
+            return None;
+        }
+        let cause = match self.pulse.read(now, &assets.reading(machine)) {
+            Verdict::Alive => {
+                let _ = sys::signal(assets.worker, worker::HEARTBEAT);
+                return None;
+            }
+            Verdict::Silent => Cause::Silent,
+            Verdict::Loop(vcpu) => Cause::Loop(vcpu),
+        };
+        self.end(machine, cause, None)
+    }
+
     /// When it wants to be looked at again, CNTPCT.
     pub fn deadline(&self) -> u64 {
         match self.state {
             State::Waiting(due) => due,
+            State::Running => self.pulse.due(),
             _ => u64::MAX,
         }
     }
