@@ -38,20 +38,10 @@ impl Kind {
     /// The kind with this number, if there is one.
     #[must_use]
     pub const fn from_u64(n: u64) -> Option<Self> {
-        Some(match n {
-            0 => Self::Null,
-            1 => Self::Domain,
-            2 => Self::Space,
-            3 => Self::Thread,
-            4 => Self::Vcpu,
-            5 => Self::SchedContext,
-            6 => Self::Endpoint,
-            7 => Self::Notification,
-            8 => Self::Irq,
-            9 => Self::Frame,
-            10 => Self::Machine,
-            _ => return None,
-        })
+        use Kind::*;
+        const ALL: [Kind; 11] =
+            [Null, Domain, Space, Thread, Vcpu, SchedContext, Endpoint, Notification, Irq, Frame, Machine];
+        if n < ALL.len() as u64 { Some(ALL[n as usize]) } else { None }
     }
 }
 

@@ -216,23 +216,11 @@ impl Status {
     /// The status with this number; `BadSyscall` for a number that is none.
     #[must_use]
     pub const fn from_u64(n: u64) -> Self {
-        match n {
-            0 => Self::Ok,
-            2 => Self::BadCap,
-            3 => Self::BadKind,
-            4 => Self::NoRights,
-            5 => Self::BadArg,
-            6 => Self::NoMemory,
-            7 => Self::Taken,
-            8 => Self::Full,
-            9 => Self::Dead,
-            10 => Self::Again,
-            11 => Self::Timeout,
-            12 => Self::WrongCore,
-            13 => Self::BadState,
-            14 => Self::NotOwner,
-            15 => Self::NotMapped,
-            _ => Self::BadSyscall,
-        }
+        use Status::*;
+        const ALL: [Status; 16] = [
+            Ok, BadSyscall, BadCap, BadKind, NoRights, BadArg, NoMemory, Taken, Full, Dead, Again, Timeout, WrongCore,
+            BadState, NotOwner, NotMapped,
+        ];
+        if n < ALL.len() as u64 { ALL[n as usize] } else { BadSyscall }
     }
 }

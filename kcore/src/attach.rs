@@ -45,15 +45,13 @@ pub const MAX: usize = (PAGE_SIZE as usize - HEADER) / size_of::<Attachment>();
 #[repr(transparent)]
 pub struct AttachmentTable([Attachment; MAX]);
 
-impl AttachmentTable {
-    /// An empty table.
-    #[must_use]
-    pub const fn new() -> Self {
-        const FREE: Attachment =
-            Attachment { space: 0, ipa: 0, next: 0, prev: 0, first: 0, pages: 0, rights: 0, done: 0 };
-        Self([FREE; MAX])
+impl Default for AttachmentTable {
+    fn default() -> Self {
+        Self([Attachment::default(); MAX])
     }
+}
 
+impl AttachmentTable {
     /// The attachment with this index, if it is in use.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<&Attachment> {
@@ -105,12 +103,6 @@ impl AttachmentTable {
     pub fn remove(&mut self, index: usize) -> Option<Attachment> {
         let slot = self.get_mut(index)?;
         Some(core::mem::take(slot))
-    }
-}
-
-impl Default for AttachmentTable {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

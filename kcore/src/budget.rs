@@ -115,7 +115,7 @@ impl Budget {
     }
 }
 
-/// Sum of stretches of time in ticks, the one that is under way included. One core starts and stops it, all may read.
+/// Sum of stretches of time in ticks, the one that is under way included. All zeros is 0, stopped. One core starts and stops it, all may read.
 #[derive(Debug, Default)]
 pub struct Stopwatch(AtomicU64);
 
@@ -123,12 +123,6 @@ pub struct Stopwatch(AtomicU64);
 const RUNS: u64 = 1 << 63;
 
 impl Stopwatch {
-    /// At 0, stopped.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Starts it, if it does not run.
     pub fn start(&self, now: u64) {
         let sum = self.0.load(Ordering::Relaxed);

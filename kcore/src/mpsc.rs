@@ -15,25 +15,11 @@ pub trait Wakes {
 }
 
 /// The stack. All zeros is empty.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(transparent)]
 pub struct WakeStack(AtomicU64);
 
 impl WakeStack {
-    /// An empty stack.
-    #[cfg(not(loom))]
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
-    /// An empty stack.
-    #[cfg(loom)]
-    #[must_use]
-    pub fn new() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
     /// Pushes `id`, unless it is queued already. True: the stack was empty, the owner must be told by an SGI (with a
     /// DSB ISHST before it).
     #[must_use]
@@ -56,12 +42,6 @@ impl WakeStack {
     pub fn take_all(&self) -> Taken {
         // Acquire: the links that lead on from the head are visible.
         Taken(self.0.swap(0, Ordering::Acquire))
-    }
-}
-
-impl Default for WakeStack {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

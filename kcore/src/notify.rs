@@ -16,25 +16,11 @@ use crate::sync::{AtomicU64, Ordering};
 const WAITING: u64 = 1 << 63;
 
 /// Bits 0..=62: payload, bit 63: a waiter is blocked. All zeros is idle.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(transparent)]
 pub struct NotifyWord(AtomicU64);
 
 impl NotifyWord {
-    /// An idle notification.
-    #[cfg(not(loom))]
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
-    /// An idle notification.
-    #[cfg(loom)]
-    #[must_use]
-    pub fn new() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
     /// Adds `bits` (bit 63 is ignored). True: the caller took WAITING away and must wake the waiter.
     ///
     /// Release: what the caller wrote before is seen by who takes the bits. Acquire: the waiter's identity is seen.
@@ -92,11 +78,5 @@ impl NotifyWord {
     /// The bits, taken, after the waiter was woken.
     pub fn finish_wait(&self) -> u64 {
         self.0.swap(0, Ordering::AcqRel)
-    }
-}
-
-impl Default for NotifyWord {
-    fn default() -> Self {
-        Self::new()
     }
 }

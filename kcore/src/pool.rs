@@ -18,12 +18,6 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// An empty pool.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { head: 0, free: 0, total: 0 }
-    }
-
     /// Pages that are free.
     #[must_use]
     pub const fn free(&self) -> u32 {

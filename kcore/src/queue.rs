@@ -22,12 +22,6 @@ pub struct List {
 }
 
 impl List {
-    /// An empty list.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { head: 0, tail: 0 }
-    }
-
     /// First object, 0 if there is none. Iterate with [`Links::next`].
     #[must_use]
     pub const fn first(&self) -> u64 {
@@ -93,7 +87,7 @@ impl List {
     }
 }
 
-/// Ready objects of one core: 32 priorities, 31 highest, FIFO in each.
+/// Ready objects of one core: 32 priorities, 31 highest, FIFO in each. All zeros is empty.
 #[derive(Clone, Debug, Default)]
 #[repr(C)]
 pub struct RunQueue {
@@ -103,12 +97,6 @@ pub struct RunQueue {
 }
 
 impl RunQueue {
-    /// An empty queue.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { bitmap: 0, queues: [List::new(); 32] }
-    }
-
     /// The first object of the highest priority that is ready.
     #[must_use]
     pub fn highest(&self) -> Option<u64> {

@@ -16,12 +16,6 @@ pub struct TimerQueue {
 }
 
 impl TimerQueue {
-    /// An empty queue.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { list: List::new() }
-    }
-
     /// Queues `id`, which is not queued. Returns whether it is the first now (the hardware timer must be set).
     pub fn insert(&mut self, timers: &mut impl Timers, id: u64) -> bool {
         let deadline = timers.deadline(id);

@@ -24,7 +24,7 @@ impl FirstWord for Words {
 
 #[test]
 fn test_pool_take_all_returns_each_page_once_and_zeroed() {
-    let (mut pool, mut words) = (Pool::new(), Words::default());
+    let (mut pool, mut words) = (Pool::default(), Words::default());
     (1..=5).for_each(|n| pool.add(&mut words, n << 12));
 
     let taken: BTreeSet<u64> = std::iter::from_fn(|| pool.take(&mut words)).collect();
@@ -68,7 +68,7 @@ fn test_attachment_table_fits_behind_the_header() {
 
 #[test]
 fn test_attach_step_that_continues_is_one_attachment() {
-    let mut table = AttachmentTable::new();
+    let mut table = AttachmentTable::default();
 
     let first = table.extend_or_insert(attachment(0x10000, 0, 4)).unwrap();
     let second = table.extend_or_insert(attachment(0x14000, 4, 2)).unwrap();
@@ -81,7 +81,7 @@ fn test_attach_step_that_continues_is_one_attachment() {
 
 #[test]
 fn test_attach_other_rights_or_gap_is_another_attachment() {
-    let mut table = AttachmentTable::new();
+    let mut table = AttachmentTable::default();
     table.extend_or_insert(attachment(0x10000, 0, 4)).unwrap();
 
     let gap = table.extend_or_insert(attachment(0x14000, 5, 1)).unwrap();
@@ -92,7 +92,7 @@ fn test_attach_other_rights_or_gap_is_another_attachment() {
 
 #[test]
 fn test_attach_full_table_returns_full_but_still_extends() {
-    let mut table = AttachmentTable::new();
+    let mut table = AttachmentTable::default();
     for n in 0..MAX as u32 {
         table.extend_or_insert(attachment(u64::from(n) << 20, n * 10, 1)).unwrap();
     }
@@ -107,7 +107,7 @@ fn test_attach_full_table_returns_full_but_still_extends() {
 
 #[test]
 fn test_attach_bad_arguments_returns_bad_arg() {
-    let mut table = AttachmentTable::new();
+    let mut table = AttachmentTable::default();
     let end = 1 << abi::IPA_BITS;
     let no_space = Attachment { space: 0, ..attachment(0, 0, 1) };
     for bad in [no_space, attachment(0, 0, 0), attachment(end, 0, 1), attachment(end - 4096, 0, 2)] {
@@ -117,7 +117,7 @@ fn test_attach_bad_arguments_returns_bad_arg() {
 
 #[test]
 fn test_attach_unfinished_unmap_is_not_extended() {
-    let mut table = AttachmentTable::new();
+    let mut table = AttachmentTable::default();
     table.extend_or_insert(attachment(0x10000, 0, 4)).unwrap();
     table.get_mut(0).unwrap().done = 1;
 
@@ -126,7 +126,7 @@ fn test_attach_unfinished_unmap_is_not_extended() {
 
 #[test]
 fn test_attach_remove_frees_the_slot_and_free_slots_are_none() {
-    let mut table = AttachmentTable::new();
+    let mut table = AttachmentTable::default();
     table.extend_or_insert(attachment(0, 0, 9)).unwrap();
 
     assert_eq!(table.remove(0).unwrap().pages, 9);
@@ -137,7 +137,7 @@ fn test_attach_remove_frees_the_slot_and_free_slots_are_none() {
 
 #[test]
 fn test_notify_bits_before_the_wait_are_taken_without_waiting() {
-    let word = NotifyWord::new();
+    let word = NotifyWord::default();
     assert!(!word.signal(5) && !word.signal(2));
 
     assert_eq!(word.begin_wait(), Err(7));
@@ -146,7 +146,7 @@ fn test_notify_bits_before_the_wait_are_taken_without_waiting() {
 
 #[test]
 fn test_notify_second_waiter_is_refused() {
-    let word = NotifyWord::new();
+    let word = NotifyWord::default();
 
     assert_eq!(word.begin_wait(), Ok(()));
     assert_eq!(word.begin_wait(), Err(0));
@@ -156,7 +156,7 @@ fn test_notify_second_waiter_is_refused() {
 
 #[test]
 fn test_notify_no_bits_wakes_nobody() {
-    let word = NotifyWord::new();
+    let word = NotifyWord::default();
     word.begin_wait().unwrap();
 
     assert!(!word.signal(0) && !word.signal(1 << 63));
@@ -166,7 +166,7 @@ fn test_notify_no_bits_wakes_nobody() {
 proptest! {
     #[test]
     fn test_pool_any_history_counts_exactly(ops in prop::collection::vec(0..3u8, 0..60)) {
-        let (mut pool, mut words, mut taken, mut total) = (Pool::new(), Words::default(), Vec::new(), 0u32);
+        let (mut pool, mut words, mut taken, mut total) = (Pool::default(), Words::default(), Vec::new(), 0u32);
         for op in ops {
             match op {
                 0 => { total += 1; pool.add(&mut words, u64::from(total) << 12); }

@@ -173,7 +173,7 @@ fn test_new_bad_limits_return_none() {
 
 #[test]
 fn test_stopwatch_sums_stretches() {
-    let watch = Stopwatch::new();
+    let watch = Stopwatch::default();
 
     watch.start(100);
     watch.start(105);

@@ -43,7 +43,7 @@ fn contents(list: &List, objects: &Objects) -> Vec<u64> {
 
 #[test]
 fn test_list_remove_middle_keeps_order() {
-    let (mut list, mut objects) = (List::new(), Objects::default());
+    let (mut list, mut objects) = (List::default(), Objects::default());
     (1..=3).for_each(|id| list.push_back(&mut objects, id));
 
     list.remove(&mut objects, 2);
@@ -72,7 +72,7 @@ fn ops() -> impl Strategy<Value = Op> {
 proptest! {
     #[test]
     fn test_run_queue_any_history_equals_32_deques(ops in prop::collection::vec(ops(), 0..80)) {
-        let (mut queue, mut objects) = (RunQueue::new(), Objects::default());
+        let (mut queue, mut objects) = (RunQueue::default(), Objects::default());
         let mut model: [VecDeque<u64>; 32] = Default::default();
         for op in ops {
             let place = |model: &[VecDeque<u64>; 32], id| model.iter().position(|q| q.contains(&id));
@@ -105,7 +105,7 @@ proptest! {
         removed in prop::collection::vec(any::<prop::sample::Index>(), 0..10),
         now in 0..25u64,
     ) {
-        let (mut queue, mut objects) = (TimerQueue::new(), Objects::default());
+        let (mut queue, mut objects) = (TimerQueue::default(), Objects::default());
         let mut model: Vec<(u64, u64)> = Vec::new();
         for (n, &deadline) in deadlines.iter().enumerate() {
             let id = n as u64 + 1;

@@ -35,7 +35,7 @@ impl World {
     fn new() -> Arc<Self> {
         let reasons = || std::array::from_fn(|_| AtomicU64::new(0));
         let object = || Object { link: AtomicU64::new(0), queued: AtomicBool::new(false), reasons: reasons() };
-        Arc::new(Self { stack: WakeStack::new(), objects: [object(), object()], told: AtomicU64::new(0) })
+        Arc::new(Self { stack: WakeStack::default(), objects: [object(), object()], told: AtomicU64::new(0) })
     }
 
     fn wake(&self, id: u64, reason: usize) {

@@ -19,7 +19,7 @@ struct World {
 
 fn world() -> Arc<World> {
     Arc::new(World {
-        word: NotifyWord::new(),
+        word: NotifyWord::default(),
         waiter: AtomicU64::new(0),
         wakes: AtomicU64::new(0),
         payload: [AtomicU64::new(0), AtomicU64::new(0)],

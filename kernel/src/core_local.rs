@@ -40,9 +40,9 @@ pub struct Core {
     /// HCR_EL2 for a guest: WFI traps while others are ready.
     pub guest_hcr: Cell<u64>,
     /// Bits of SPSR_EL2 that an AArch64 guest may set.
-    pub guest_spsr: u64,
+    pub guest_spsr: Cell<u64>,
     /// SCTLR_EL1 and HCR_EL2 for a domain.
-    pub domain_regime: [u64; 2],
+    pub domain_regime: Cell<[u64; 2]>,
     /// Number of this core.
     pub index: Cell<usize>,
     /// MPIDR affinity of this core.
@@ -72,10 +72,8 @@ pub struct Core {
     pub budget_end: Cell<u64>,
     /// Entities that wait for a deadline.
     pub timers: Exclusive<TimerQueue>,
-    /// End of the running time slice, CNTPCT ticks; `u64::MAX`: none is counted.
+    /// End of the time slice of the context that runs, CNTPCT ticks; `u64::MAX`: none is counted.
     pub slice_end: Cell<u64>,
-    /// Whose slice it is.
-    pub slice_of: Cell<Option<Obj<SchedContext>>>,
     /// What the EL2 timer is set to.
     pub timer_set: Cell<u64>,
     /// The scheduler must choose anew before the return.
@@ -99,46 +97,15 @@ pub struct Core {
 unsafe impl Sync for Core {}
 
 impl Core {
-    const fn new() -> Self {
-        Self {
-            stack: Cell::new(0),
-            frame: Cell::new(0),
-            fresh: Cell::new(0),
-            emergency: Cell::new(0),
-            index: Cell::new(0),
-            mpidr: Cell::new(0),
-            hcr_alone: Cell::new(0),
-            mode: Cell::new(Mode::Idle),
-            current: Cell::new(None),
-            loaded: Cell::new(None),
-            fp_owner: Cell::new(None),
-            ready: [const { Exclusive::new(RunQueue::new()) }; 2],
-            ready_count: Cell::new(0),
-            refills: Exclusive::new(TimerQueue::new()),
-            running: Cell::new(None),
-            since: Cell::new(0),
-            budget_end: Cell::new(u64::MAX),
-            timers: Exclusive::new(TimerQueue::new()),
-            slice_end: Cell::new(u64::MAX),
-            slice_of: Cell::new(None),
-            timer_set: Cell::new(0),
-            guest_hcr: Cell::new(0),
-            guest_spsr: GUEST_SPSR,
-            domain_regime: [SCTLR_DOMAIN, HCR_DOMAIN],
-            resched: Cell::new(false),
-            wakes: WakeStack::new(),
-            seen: AtomicU64::new(0),
-            masked_max: AtomicU64::new(0),
-            masked_since: Cell::new(0),
-            online: AtomicBool::new(false),
-            crash_stack: Cell::new([0; 512]),
-        }
-    }
-
     /// Called once by each core before anything else.
     pub fn start(&'static self, index: usize) {
         let (_, stacks, _, _) = arch::symbols();
         self.index.set(index);
+        self.mode.set(Mode::Idle);
+        self.guest_spsr.set(GUEST_SPSR);
+        self.domain_regime.set([SCTLR_DOMAIN, HCR_DOMAIN]);
+        self.slice_end.set(u64::MAX);
+        self.budget_end.set(u64::MAX);
         self.mpidr.set(sysreg::mpidr_el1::read() & 0xff_00ff_ffff);
         self.hcr_alone.set(config::hcr_guest());
         self.stack.set(stacks + ((index + 1) * arch::STACK_STRIDE) as u64);
@@ -157,8 +124,10 @@ impl Core {
     }
 }
 
-/// All cores.
-pub static CORES: [Core; abi::MAX_CORES] = [const { Core::new() }; abi::MAX_CORES];
+/// All cores. All zeros is a core before [`Core::start`].
+// SAFETY: zero is a valid value of each field: numbers, false, None, empty queues, `Mode::Guest`.
+#[allow(unsafe_code, reason = "zeros")]
+pub static CORES: [Core; abi::MAX_CORES] = unsafe { core::mem::zeroed() };
 
 /// The core that executes.
 #[inline(always)]

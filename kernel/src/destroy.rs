@@ -72,7 +72,7 @@ pub fn destroy(caller: Obj<Domain>, index: u64) -> Result<(), Status> {
     job.caller = if first == target { (caller.addr(), index) } else { (0, 0) };
     // A dead domain makes no more objects: the list stays as it is.
     let of_domain = kind_of(first) == Kind::Domain;
-    job.phase = mark(if of_domain { Obj::<Domain>::at(first.addr()).objects.get() } else { 0 });
+    job.phase = mark(if of_domain { Obj::<Domain>::at(first.addr()).objects.with(|l| l.first()) } else { 0 });
     Err(Status::Again)
 }
 
@@ -254,11 +254,8 @@ fn unbind(core: &Core, e: Entity) {
         t.running_on.set(None);
     }
     if let Some(sc) = e.sched.take() {
-        if core.slice_of.get() == Some(sc) {
-            sched::end_slice(core);
-        }
         if core.running.get() == Some(sc) {
-            core.running.set(None);
+            sched::retire(core, Core::now());
         }
         sc.runs.set(None);
         sc.bound.store(0, Ordering::Release);

@@ -63,7 +63,7 @@ pub fn all() -> impl Iterator<Item = Obj<Domain>> {
 
 /// The objects from a domain's pool.
 pub fn objects(d: Obj<Domain>) -> impl Iterator<Item = Obj<Header>> {
-    core::iter::successors(Obj::<Header>::opt(d.objects.get()), |h| Obj::opt(h.next.get()))
+    core::iter::successors(Obj::<Header>::opt(d.objects.with(|l| l.first())), |h| Obj::opt(h.next.get()))
 }
 
 /// Whether the object is a thread or a vCPU.
@@ -98,7 +98,6 @@ pub fn stop(core: &'static Core, reason: u64, info: [u64; 3]) {
 /// Reason, ESR, ELR, FAR of a stop, and the pool's pages.
 pub fn info(d: Obj<Domain>) -> [u64; 5] {
     let [esr, elr, far] = d.stop_info.get();
-    let pool = d.pool.get();
-    let pages = u64::from(pool.total()) << 32 | u64::from(pool.free());
+    let pages = d.pool.with(|p| u64::from(p.total()) << 32 | u64::from(p.free()));
     [u64::from(d.stopped.load(Ordering::Acquire)), esr, elr, far, pages]
 }

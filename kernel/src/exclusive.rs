@@ -8,11 +8,6 @@ use core::cell::UnsafeCell;
 pub struct Exclusive<T>(UnsafeCell<T>);
 
 impl<T> Exclusive<T> {
-    /// Holds `value`.
-    pub const fn new(value: T) -> Self {
-        Self(UnsafeCell::new(value))
-    }
-
     /// Uses the value. `f` is a few operations of the type itself: it uses no other `Exclusive` of its type.
     #[inline(always)]
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {

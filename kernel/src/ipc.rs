@@ -32,9 +32,7 @@ pub fn call(core: &Core, ep: Obj<Endpoint>, badge: u64) -> Result<(), Status> {
     if let Some(server) = ep.receiver.take() {
         deliver(core, caller, server);
     } else {
-        let mut callers = ep.callers.get();
-        callers.push_back(&mut CallerLinks, caller.addr());
-        ep.callers.set(callers);
+        ep.callers.with(|l| l.push_back(&mut CallerLinks, caller.addr()));
         sched::block(core, entity(caller), RunState::Calling);
     }
     Ok(())
@@ -73,10 +71,7 @@ pub fn receive(core: &Core, ep: Obj<Endpoint>) -> Result<(), Status> {
 fn wait_for_call(core: &Core, server: Obj<Thread>, ep: Obj<Endpoint>) {
     sched::block(core, entity(server), RunState::Receiving);
     server.running_on.set(None);
-    let mut callers = ep.callers.get();
-    let next = callers.pop_front(&mut CallerLinks);
-    ep.callers.set(callers);
-    match next {
+    match ep.callers.with(|l| l.pop_front(&mut CallerLinks)) {
         Some(caller) => deliver(core, Obj::at(caller), server),
         None => {
             server.endpoint.set(Some(ep));
@@ -124,9 +119,7 @@ pub fn abandon(core: &Core, t: Obj<Thread>) {
         if ep.receiver.get() == Some(t) {
             ep.receiver.set(None);
         } else {
-            let mut callers = ep.callers.get();
-            callers.remove(&mut CallerLinks, t.addr());
-            ep.callers.set(callers);
+            ep.callers.with(|l| l.remove(&mut CallerLinks, t.addr()));
         }
         frame(t).set_x(0, Status::Again as u64);
     }
@@ -152,8 +145,7 @@ fn reclaim(core: &Core, first: Obj<Thread>) -> Option<Obj<SchedContext>> {
 
 /// The endpoint is destroyed: all who wait on it are told. On its core.
 pub fn close(core: &Core, ep: Obj<Endpoint>) {
-    let mut callers = ep.callers.take();
-    while let Some(id) = callers.pop_front(&mut CallerLinks) {
+    while let Some(id) = ep.callers.with(|l| l.pop_front(&mut CallerLinks)) {
         end_wait(core, Obj::at(id));
     }
     if let Some(server) = ep.receiver.take() {

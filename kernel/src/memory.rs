@@ -2,7 +2,7 @@
 
 use crate::arch::cache::{self, invalidate_instructions};
 use crate::arch::dsb_ish;
-use crate::object::{Domain, Frame, Header, Obj, Space};
+use crate::object::{Domain, Frame, Header, Obj, Space, links};
 use crate::space::Tables;
 use crate::{caps, stats};
 use abi::cap::{Kind, rights};
@@ -34,6 +34,8 @@ impl Spin for Wfe {
 /// The management lock: capability tables, pools, spaces, frames, object lists.
 pub static MANAGEMENT: TicketLock<(), Wfe> = TicketLock::new(());
 
+links!(ObjectLinks, Header, next, prev);
+
 struct Words;
 impl FirstWord for Words {
     fn read(&self, page: u64) -> u64 {
@@ -50,18 +52,13 @@ fn word(page: u64) -> Obj<core::cell::Cell<u64>> {
 
 /// A zeroed page from a domain's pool.
 pub fn take_page(domain: Obj<Domain>) -> Option<u64> {
-    let mut pool = domain.pool.get();
-    let page = pool.take(&mut Words);
-    domain.pool.set(pool);
-    page
+    domain.pool.with(|p| p.take(&mut Words))
 }
 
 /// Gives a page back.
 pub fn give_page(domain: Obj<Domain>, page: u64) {
     cache::scrub_page(page);
-    let mut pool = domain.pool.get();
-    pool.give(&mut Words, page);
-    domain.pool.set(pool);
+    domain.pool.with(|p| p.give(&mut Words, page));
 }
 
 /// Makes an object in a domain's pool. All zeros is a valid object of every type; the caller fills it in before it
@@ -80,12 +77,7 @@ pub fn adopt(domain: Obj<Domain>, page: u64, kind: Kind) {
     let header = Obj::<Header>::at(page);
     header.kind.set(kind as u8);
     header.owner.set(Some(domain));
-    let first = domain.objects.get();
-    header.next.set(first);
-    if let Some(next) = Obj::<Header>::opt(first) {
-        next.prev.set(page);
-    }
-    domain.objects.set(page);
+    domain.objects.with(|l| l.insert_after(&mut ObjectLinks, 0, page));
     stats::OBJECTS.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -99,15 +91,8 @@ pub fn unmake(page: u64) {
 
 /// Takes an object off its owner's list.
 pub fn forget(page: u64) {
-    let header = Obj::<Header>::at(page);
-    let (next, prev) = (header.next.get(), header.prev.get());
-    if let Some(next) = Obj::<Header>::opt(next) {
-        next.prev.set(prev);
-    }
-    match (Obj::<Header>::opt(prev), header.owner.get()) {
-        (Some(prev), _) => prev.next.set(next),
-        (None, Some(owner)) => owner.objects.set(next),
-        (None, None) => {}
+    if let Some(owner) = Obj::<Header>::at(page).owner.get() {
+        owner.objects.with(|l| l.remove(&mut ObjectLinks, page));
     }
     stats::OBJECTS.fetch_sub(1, Ordering::Relaxed);
 }
@@ -176,11 +161,7 @@ pub fn donate(domain: Obj<Domain>, slot: u64, donee: Obj<Domain>) -> Result<(), 
 
 /// Adds scrubbed pages to a pool.
 pub fn fill_pool(donee: Obj<Domain>, base: u64, pages: u64) {
-    let mut pool = donee.pool.get();
-    for n in (0..pages).rev() {
-        pool.add(&mut Words, base + n * PAGE_SIZE);
-    }
-    donee.pool.set(pool);
+    (0..pages).rev().for_each(|n| donee.pool.with(|p| p.add(&mut Words, base + n * PAGE_SIZE)));
     stats::POOL_PAGES.fetch_add(pages, Ordering::Relaxed);
 }
 
@@ -281,9 +262,7 @@ fn attachment(space: Obj<Space>, a: &MapArgs, pages: u64) -> Attachment {
 fn attach(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs, pages: u64) -> Result<(), Status> {
     let (index, fresh) = f.attachments.with(|t| t.extend_or_insert(attachment(space, a, pages)))?;
     if fresh {
-        let mut list = space.attachments.get();
-        list.push_back(&mut SpaceLinks, f.addr() | index as u64);
-        space.attachments.set(list);
+        space.attachments.with(|l| l.push_back(&mut SpaceLinks, f.addr() | index as u64));
         stats::ATTACHMENTS.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
@@ -312,9 +291,7 @@ impl Links for SpaceLinks {
 
 /// Removes the record of an attachment, by its name.
 fn forget_attachment(space: Obj<Space>, id: u64) {
-    let mut list = space.attachments.get();
-    list.remove(&mut SpaceLinks, id);
-    space.attachments.set(list);
+    space.attachments.with(|l| l.remove(&mut SpaceLinks, id));
     Obj::<Frame>::at(id & !(PAGE_SIZE - 1)).attachments.with(|t| t.remove((id % PAGE_SIZE) as usize));
     stats::ATTACHMENTS.fetch_sub(1, Ordering::Relaxed);
 }
@@ -354,7 +331,7 @@ pub fn revoke(f: Obj<Frame>) -> Result<(), Status> {
 
 /// One step of emptying a space that nobody uses any more; `true` when nothing is attached.
 pub fn empty_space(space: Obj<Space>) -> bool {
-    let id = space.attachments.get().first();
+    let id = space.attachments.with(|l| l.first());
     if id == 0 {
         return true;
     }

@@ -181,11 +181,11 @@ pub struct Domain {
     /// Its own translation.
     pub space: Cell<Option<Obj<Space>>>,
     /// Kernel memory. Management lock.
-    pub pool: Cell<Pool>,
+    pub pool: Exclusive<Pool>,
     /// Frames donated to the pool. Management lock.
     pub donations: Cell<u64>,
-    /// First of the objects from the pool. Management lock.
-    pub objects: Cell<u64>,
+    /// Objects from the pool, the newest first. Management lock.
+    pub objects: Exclusive<List>,
     /// Neighbours in the list of all domains. Management lock.
     pub next_domain: Cell<u64>,
     /// See `next_domain`.
@@ -214,7 +214,7 @@ pub struct Space {
     /// Domain whose pool the tables are from.
     pub pool_of: Cell<Option<Obj<Domain>>>,
     /// Attachments to it. Management lock.
-    pub attachments: Cell<List>,
+    pub attachments: Exclusive<List>,
     /// vCPUs that use it. Management lock.
     pub users: Cell<u32>,
     /// The vCPU that ran last on each core: its TLB entries share VMID and ASIDs with the next one's. That core.
@@ -361,7 +361,7 @@ pub struct Endpoint {
     /// Core, for ever.
     pub core: Cell<usize>,
     /// Threads that call. Its core.
-    pub callers: Cell<List>,
+    pub callers: Exclusive<List>,
     /// The thread that waits for a call. Its core.
     pub receiver: Cell<Option<Obj<Thread>>>,
 }

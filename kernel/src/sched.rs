@@ -142,42 +142,21 @@ pub fn rotate(core: &Core) {
     if sc.queued.get() {
         queue(core, sc).with(|q| q.rotate(&mut ReadyLinks, sc.priority.get(), sc.addr()));
     }
-    end_slice(core);
+    core.slice_end.set(u64::MAX);
     core.resched.set(true);
 }
 
-/// No slice is counted any more.
-pub fn end_slice(core: &Core) {
-    core.slice_end.set(u64::MAX);
-    core.slice_of.set(None);
-}
-
-/// Another scheduling context takes the core: what is left of the slice stays with its owner, so that equals get their
-/// turn however often a higher priority interrupts.
-fn interrupt_slice(core: &Core) {
-    if let Some(sc) = core.slice_of.get() {
-        sc.left.set(core.slice_end.get().saturating_sub(Core::now()).max(1));
-    }
-    end_slice(core);
-}
-
-/// Counts the slice of `sc`, which runs, if it has equals.
+/// Counts the slice of `sc`, which runs, if it has equals. What is left of a slice stays with its owner, so that equals
+/// get their turn however often a higher priority interrupts.
 fn count_slice(core: &Core, sc: Obj<SchedContext>) {
-    if core.slice_of.get().is_some_and(|of| of != sc) {
-        interrupt_slice(core);
-    }
-    let counted = core.slice_end.get() != u64::MAX;
     let wanted = queue(core, sc).with(|q| q.has_equal(sc.priority.get()));
-    if counted == wanted {
+    if wanted == (core.slice_end.get() != u64::MAX) {
         return;
     }
+    core.slice_end.set(u64::MAX);
     if wanted {
         let left = sc.left.take();
-        let slice = if left == 0 { sc.slice.get() } else { left };
-        core.slice_end.set(Core::now().saturating_add(slice));
-        core.slice_of.set(Some(sc));
-    } else {
-        end_slice(core);
+        core.slice_end.set(Core::now().saturating_add(if left == 0 { sc.slice.get() } else { left }));
     }
 }
 
@@ -201,9 +180,13 @@ fn charge(core: &Core, now: u64) {
 }
 
 /// The context that ran does not run any more.
-fn retire(core: &Core, now: u64) {
+pub fn retire(core: &Core, now: u64) {
     charge(core, now);
+    let slice_end = core.slice_end.replace(u64::MAX);
     if let Some(sc) = core.running.take() {
+        if slice_end != u64::MAX {
+            sc.left.set(slice_end.saturating_sub(now).max(1));
+        }
         sc.run.stop(now);
         if sc.queued.get() {
             sc.stolen.start(now);

@@ -1,4 +1,5 @@
-//! Syscalls: one short match, one function per call (`abi::syscall` documents each).
+//! Syscalls: two short matches, without and with the management lock, and one function per call, here or with its
+//! objects (`abi::syscall` documents each).
 
 use crate::arch::sysreg;
 use crate::core_local::{self, CORES, Core, Mode};
@@ -71,62 +72,67 @@ fn general(core: &'static Core, frame: FrameRef, number: u64) {
 
 impl Call {
     fn run(&self, number: u64, a: [u64; 6]) -> Outcome {
+        let (core, d) = (self.core, self.domain);
         match number {
             sc::VCPU_RESUME => Err(Status::BadState),
             sc::CALL => self.call(a),
-            sc::RECV => self.receive(a),
-            sc::REPLY_RECV => self.reply_receive(a),
+            sc::RECV => ipc::receive(core, caps::get(d, a[0], rights::READ)?),
+            sc::REPLY_RECV => ipc::reply_receive(core, caps::get(d, a[0], rights::READ)?),
             sc::SIGNAL => self.signal(a),
             sc::WAIT => self.wait(a),
             sc::YIELD => self.give_way(),
             sc::VCPU_KICK => self.kick(a),
             sc::VCPU_TIMER => self.vcpu_timer(a),
-            sc::VCPU_BIND => self.bind(a),
-            sc::CREATE => self.create(a),
-            sc::COPY => self.copy(a),
-            sc::DELETE => self.delete(a),
-            sc::DESTROY => self.destroy(a),
-            sc::FRAME_SPLIT => self.split(a),
-            sc::MAP => self.map(a),
-            sc::UNMAP => self.unmap(a),
-            sc::REVOKE => self.revoke(a),
-            sc::DONATE => self.donate(a),
-            sc::THREAD => self.thread(a),
-            sc::VCPU_HANDLER => self.handler(a),
             sc::VCPU_STATE => self.vcpu_state(a),
             sc::IRQ_ACK => self.irq_ack(a),
-            sc::WATCH => self.watch(a),
-            sc::DOMAIN_INFO => self.domain_info(a),
             sc::EXIT => self.exit(a),
             sc::LOG => self.log(a),
             sc::POWER => self.power(a),
-            sc::FRAME_INFO => self.frame_info(a),
             sc::CAP_INFO => self.cap_info(a),
-            sc::TRANSLATE => self.translate(a),
-            sc::COUNTER => self.counter(a),
             sc::ID_REGISTER => self.id_register(a),
-            sc::SCHED_INFO => self.sched_info(a),
+            _ => {
+                let _guard = MANAGEMENT.lock();
+                self.manage(number, a)
+            }
+        }
+    }
+
+    /// Calls under the management lock.
+    fn manage(&self, number: u64, a: [u64; 6]) -> Outcome {
+        let d = self.domain;
+        match number {
+            sc::VCPU_BIND => create::bind(d, a[0], a[1]),
+            sc::CREATE => create::create(d, a[0], a[1], [a[2], a[3], a[4], a[5]]),
+            sc::COPY => create::copy(d, a[0], a[1], a[2], a[3], a[4]),
+            sc::DELETE => self.delete(a),
+            sc::DESTROY => destroy::destroy(d, a[0]),
+            sc::FRAME_SPLIT => memory::split(d, a[0], a[1], a[2]),
+            sc::MAP => self.map(a),
+            sc::UNMAP => self.unmap(a),
+            sc::REVOKE => memory::revoke(memory::owned(d, a[0])?),
+            sc::DONATE => memory::donate(d, a[0], caps::get(d, a[1], rights::WRITE)?),
+            sc::THREAD => create::control(d, a[0], a[1], a[2]),
+            sc::VCPU_HANDLER => create::handler(d, a[0], [a[1], a[2], a[3], a[4], a[5]]),
+            sc::WATCH => self.watch(a),
+            sc::DOMAIN_INFO => self.results(&domain::info(caps::get(d, a[0], rights::READ)?)),
+            sc::FRAME_INFO => self.frame_info(a),
+            sc::TRANSLATE => self.results(&[space::translate(d, a[0], a[1])?]),
+            sc::COUNTER => self.counter(a),
+            sc::SCHED_INFO => self.results(&sched::info(caps::get(d, a[0], rights::READ)?)),
             _ => Err(Status::BadSyscall),
         }
     }
 
-    fn results(&self, values: &[u64]) {
+    fn results(&self, values: &[u64]) -> Outcome {
         for (n, value) in values.iter().enumerate() {
             self.frame.set_x(n + 1, *value);
         }
+        Ok(())
     }
 
     fn call(&self, a: [u64; 6]) -> Outcome {
         let (ep, badge) = caps::get_badged::<Endpoint>(self.domain, a[0], rights::WRITE)?;
         ipc::call(self.core, ep, badge)
-    }
-
-    fn receive(&self, a: [u64; 6]) -> Outcome {
-        ipc::receive(self.core, caps::get(self.domain, a[0], rights::READ)?)
-    }
-
-    fn reply_receive(&self, a: [u64; 6]) -> Outcome {
-        ipc::reply_receive(self.core, caps::get(self.domain, a[0], rights::READ)?)
     }
 
     fn signal(&self, a: [u64; 6]) -> Outcome {
@@ -137,10 +143,7 @@ impl Call {
 
     fn wait(&self, a: [u64; 6]) -> Outcome {
         let n: Obj<Notification> = caps::get(self.domain, a[0], rights::READ)?;
-        if let Some(bits) = notify::wait(self.core, n, a[1])? {
-            self.results(&[bits]);
-        }
-        Ok(())
+        notify::wait(self.core, n, a[1])?.map_or(Ok(()), |bits| self.results(&[bits]))
     }
 
     fn give_way(&self) -> Outcome {
@@ -169,74 +172,25 @@ impl Call {
         Ok(())
     }
 
-    fn bind(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        create::bind(self.domain, a[0], a[1])
-    }
-
-    fn create(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        create::create(self.domain, a[0], a[1], [a[2], a[3], a[4], a[5]])
-    }
-
-    fn copy(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        create::copy(self.domain, a[0], a[1], a[2], a[3], a[4])
-    }
-
     fn delete(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
         let slot = caps::slot(self.domain, a[0]).ok_or(Status::BadCap)?;
         if slot.swap(0, Ordering::AcqRel) == 0 { Err(Status::BadCap) } else { Ok(()) }
     }
 
-    fn destroy(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        destroy::destroy(self.domain, a[0])
-    }
-
-    fn split(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        memory::split(self.domain, a[0], a[1], a[2])
-    }
-
     fn map(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        self.results(&[0]);
+        self.results(&[0])?;
         let f: Obj<Frame> = caps::get(self.domain, a[0], a[5] & rights::ALL)?;
         let target = caps::translation(self.domain, a[1], rights::WRITE)?;
         let args = MapArgs { ipa: a[2], first: a[3], pages: a[4], rights: a[5] };
         let (done, more) = memory::map(f, target, &args)?;
-        self.results(&[done]);
+        self.results(&[done])?;
         if more { Err(Status::Again) } else { Ok(()) }
     }
 
     fn unmap(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
         let f: Obj<Frame> = caps::get(self.domain, a[0], rights::READ)?;
         let target = caps::translation(self.domain, a[1], rights::WRITE)?;
         memory::unmap(f, target, a[2])
-    }
-
-    fn revoke(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        memory::revoke(memory::owned(self.domain, a[0])?)
-    }
-
-    fn donate(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        let donee: Obj<Domain> = caps::get(self.domain, a[1], rights::WRITE)?;
-        memory::donate(self.domain, a[0], donee)
-    }
-
-    fn thread(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        create::control(self.domain, a[0], a[1], a[2])
-    }
-
-    fn handler(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        create::handler(self.domain, a[0], [a[1], a[2], a[3], a[4], a[5]])
     }
 
     fn vcpu_state(&self, a: [u64; 6]) -> Outcome {
@@ -254,7 +208,6 @@ impl Call {
     }
 
     fn watch(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
         let d: Obj<Domain> = caps::get(self.domain, a[0], rights::WRITE)?;
         let n: Obj<Notification> = caps::get(self.domain, a[1], rights::WRITE)?;
         if a[2] > 61 {
@@ -262,12 +215,6 @@ impl Call {
         }
         d.watch.set(Some(n));
         d.watch_bits.set(1 << a[2]);
-        Ok(())
-    }
-
-    fn domain_info(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        self.results(&domain::info(caps::get(self.domain, a[0], rights::READ)?));
         Ok(())
     }
 
@@ -296,11 +243,9 @@ impl Call {
     }
 
     fn frame_info(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
         let f: Obj<Frame> = caps::get(self.domain, a[0], 0)?;
         let attachments = f.attachments.with(|t| t.iter().count()) as u64;
-        self.results(&[f.base.get(), f.pages.get(), f.state.get(), attachments]);
-        Ok(())
+        self.results(&[f.base.get(), f.pages.get(), f.state.get(), attachments])
     }
 
     fn cap_info(&self, a: [u64; 6]) -> Outcome {
@@ -308,20 +253,12 @@ impl Call {
         if cap.is_null() {
             return Err(Status::BadCap);
         }
-        self.results(&[cap.kind() as u64, cap.rights(), cap.badge()]);
-        Ok(())
-    }
-
-    fn translate(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        self.results(&[space::translate(self.domain, a[0], a[1])?]);
-        Ok(())
+        self.results(&[cap.kind() as u64, cap.rights(), cap.badge()])
     }
 
     fn counter(&self, a: [u64; 6]) -> Outcome {
         caps::machine(self.domain, a[0], rights::READ)?;
-        let _guard = MANAGEMENT.lock();
-        let pool_free = || domain::all().map(|d| u64::from(d.pool.get().free())).sum();
+        let pool_free = || domain::all().map(|d| u64::from(d.pool.with(|p| p.free()))).sum();
         let masked = || CORES.iter().map(|c| c.masked_max.load(Ordering::Relaxed)).max().unwrap_or(0);
         let value = match a[1] {
             counter::OBJECTS => stats::OBJECTS.load(Ordering::Relaxed),
@@ -334,21 +271,13 @@ impl Call {
             counter::IMAGE_BASE => mmu::image_pa(mmu::IMAGE_VA),
             _ => return Err(Status::BadArg),
         };
-        self.results(&[value]);
-        Ok(())
-    }
-
-    fn sched_info(&self, a: [u64; 6]) -> Outcome {
-        let _guard = MANAGEMENT.lock();
-        self.results(&sched::info(caps::get(self.domain, a[0], rights::READ)?));
-        Ok(())
+        self.results(&[value])
     }
 
     fn id_register(&self, a: [u64; 6]) -> Outcome {
         if !(8..64).contains(&a[0]) {
             return Err(Status::BadArg);
         }
-        self.results(&[sysreg::read_id(a[0] >> 3, a[0] & 7)]);
-        Ok(())
+        self.results(&[sysreg::read_id(a[0] >> 3, a[0] & 7)])
     }
 }

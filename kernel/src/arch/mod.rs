@@ -100,46 +100,41 @@ pub fn symbols() -> (u64, u64, u64, u64) {
     )
 }
 
-/// DSB ISH: what this core wrote is seen by the cores and walkers before what follows.
-pub fn dsb_ish() {
-    // SAFETY: a barrier changes no state.
-    unsafe { core::arch::asm!("dsb ish", options(nostack, preserves_flags)) }
+/// Makes functions of instructions without operands.
+macro_rules! instructions {
+    ($($(#[$doc:meta])* $name:ident $($text:literal),+;)*) => { $(
+        $(#[$doc])*
+        pub fn $name() {
+            // SAFETY: barriers and hints change no state, and dropping TLB entries is always allowed.
+            unsafe { core::arch::asm!($($text),+, options(nostack, preserves_flags)) }
+        }
+    )* };
 }
-
-/// DSB ISHST, SEV: other cores' WFE end and see what was stored.
-pub fn sev() {
-    // SAFETY: as above.
-    unsafe { core::arch::asm!("dsb ishst", "sev", options(nostack, preserves_flags)) }
+instructions! {
+    /// DSB ISH: what this core wrote is seen by the cores and walkers before what follows.
+    dsb_ish "dsb ish";
+    /// DSB ISHST, SEV: other cores' WFE end and see what was stored.
+    sev "dsb ishst", "sev";
+    /// DSB SY, for devices.
+    dsb_sy "dsb sy";
+    /// ISB: what this core wrote to system registers acts on what follows.
+    isb "isb";
+    /// Waits for an interrupt (pending ones end it, masked or not).
+    wfi "dsb sy", "wfi";
+    /// Waits for an event.
+    wfe "wfe";
+    /// TLBI of all stage 1 and stage 2 entries of the VMID in VTTBR_EL2, on all cores.
+    tlbi_vmid "dsb ishst", "tlbi vmalls12e1is", "dsb ish", "isb";
+    /// TLBI and instruction cache of this core for the VMID in VTTBR_EL2: two vCPUs of a VM share it and their ASIDs.
+    tlbi_local_vmid "dsb nshst", "tlbi vmalle1", "ic iallu", "dsb nsh", "isb";
+    /// TLBI of all EL2 entries, on all cores.
+    tlbi_el2 "dsb ishst", "tlbi alle2is", "dsb ish", "isb";
 }
 
 /// AT S1E1R: translates a guest's address by stage 1 of EL1 into PAR_EL1. Called from one place (`trap`).
 pub fn at_s1e1r(address: u64) {
     // SAFETY: writes PAR_EL1 only, which the caller keeps.
     unsafe { core::arch::asm!("at s1e1r, {}", "isb", in(reg) address, options(nostack, preserves_flags)) }
-}
-
-/// DSB SY, for devices.
-pub fn dsb_sy() {
-    // SAFETY: as above.
-    unsafe { core::arch::asm!("dsb sy", options(nostack, preserves_flags)) }
-}
-
-/// ISB: what this core wrote to system registers acts on what follows.
-pub fn isb() {
-    // SAFETY: as above.
-    unsafe { core::arch::asm!("isb", options(nostack, preserves_flags)) }
-}
-
-/// Waits for an interrupt (pending ones end it, masked or not).
-pub fn wfi() {
-    // SAFETY: as above.
-    unsafe { core::arch::asm!("dsb sy", "wfi", options(nostack, preserves_flags)) }
-}
-
-/// Waits for an event.
-pub fn wfe() {
-    // SAFETY: as above.
-    unsafe { core::arch::asm!("wfe", options(nostack, preserves_flags)) }
 }
 
 /// TLBI of one IPA (all levels) and of what stage 1 derived from it, for the VMID in VTTBR_EL2 (Arm ARM D8.16.1.1).
@@ -151,28 +146,6 @@ pub fn tlbi_ipa(ipa: u64) {
             in(reg) ipa >> 12, options(nostack, preserves_flags)
         );
     }
-}
-
-/// TLBI of all stage 1 and stage 2 entries of the VMID in VTTBR_EL2, on all cores.
-pub fn tlbi_vmid() {
-    // SAFETY: as above.
-    unsafe {
-        core::arch::asm!("dsb ishst", "tlbi vmalls12e1is", "dsb ish", "isb", options(nostack, preserves_flags));
-    }
-}
-
-/// TLBI and instruction cache of this core for the VMID in VTTBR_EL2: two vCPUs of a VM share it and their ASIDs.
-pub fn tlbi_local_vmid() {
-    // SAFETY: as above.
-    unsafe {
-        core::arch::asm!("dsb nshst", "tlbi vmalle1", "ic iallu", "dsb nsh", "isb", options(nostack, preserves_flags));
-    }
-}
-
-/// TLBI of all EL2 entries, on all cores.
-pub fn tlbi_el2() {
-    // SAFETY: as above.
-    unsafe { core::arch::asm!("dsb ishst", "tlbi alle2is", "dsb ish", "isb", options(nostack, preserves_flags)) }
 }
 
 /// PSCI call to the firmware: `smc` or `hvc` as the device tree says.
