@@ -45,11 +45,14 @@ fn sgis(random: &Random) {
     }
 }
 
-/// Sleeps that end at once: the timer has expired.
+/// Sleeps that end at once: the timer has expired. Where its interrupt does not get through, it would sleep for ever.
 fn sleep() {
+    const IRQ_PENDS: u64 = 1 << 7;
     write_sysreg!("cntv_cval_el0", counter());
     write_sysreg!("cntv_ctl_el0", 1);
-    wfi();
+    if read_sysreg!("isr_el1") & IRQ_PENDS != 0 {
+        wfi();
+    }
 }
 
 /// Pending and active bits, set and cleared under the hands of the hypervisor.
@@ -92,6 +95,7 @@ fn reset_gic() {
     for register in [0x180, 0x280, 0x380] {
         write(SGI_FRAME + register, u32::MAX);
     }
+    write_sysreg!("icc_ap0r0_el1", 0);
     write_sysreg!("icc_ap1r0_el1", 0);
     gic::init_cpu(&[VIRTUAL_TIMER]);
 }
