@@ -42,17 +42,20 @@ mod tests {
     use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 
     fn cells(name: &str, cells: &[u32]) -> DeviceTreeProperty {
-        DeviceTreeProperty::new(name, cells.iter().flat_map(|cell| cell.to_be_bytes()).collect::<Vec<u8>>())
+        DeviceTreeProperty::new(name, cells.iter().flat_map(|cell| cell.to_be_bytes()).collect::<Vec<u8>>()).unwrap()
     }
 
     fn uart(base: u32, spi: u32, status: Option<&str>) -> DeviceTreeNode {
+        let compatible = DeviceTreeProperty::new("compatible", b"arm,pl011\0arm,primecell\0".to_vec()).unwrap();
         let node = DeviceTreeNode::builder(format!("pl011@{base:x}"))
-            .property(DeviceTreeProperty::new("compatible", *b"arm,pl011\0arm,primecell\0"))
+            .unwrap()
+            .property(compatible)
             .property(cells("reg", &[0, base, 0, 0x1000]))
             .property(cells("interrupts", &[0, spi, 4]));
         match status {
             Some(status) => {
-                node.property(DeviceTreeProperty::new("status", format!("{status}\0").into_bytes())).build()
+                let status = format!("{status}\0").into_bytes();
+                node.property(DeviceTreeProperty::new("status", status).unwrap()).build()
             }
             None => node.build(),
         }
