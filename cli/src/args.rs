@@ -85,9 +85,16 @@ impl SystemArgs {
 pub struct RunArgs {
     #[command(flatten)]
     pub system: SystemArgs,
-    /// Run this shell command in the guest without a terminal, print its output, return its exit status.
+    /// Run this shell command in the first VM's guest (or that of --vm) without a terminal, print its output, return its
+    /// exit status.
     #[arg(long, value_name = "COMMAND")]
     pub exec: Option<String>,
+    /// Connect with this VM alone [default: the first, with its switch key to the others].
+    #[arg(long, value_name = "NAME")]
+    pub vm: Option<String>,
+    /// Write what each VM sends to its console to DIR/NAME.log, and the hypervisor's own lines to DIR/sosia.log.
+    #[arg(long, value_name = "DIR")]
+    pub log: Option<PathBuf>,
     /// End the run after this many seconds with status 124 [default with --exec: 120].
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<u64>,

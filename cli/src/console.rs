@@ -1,8 +1,13 @@
-//! The interactive console: the terminal is raw, all keys go to the guest but one.
+//! The console of `sosia run`: the terminal is raw, all keys go to the guest but one.
+//!
+//! At a terminal the console server switches between VMs by itself. Where that is not enough (`--log`, `--vm`, no
+//! terminal) it sends the output of all VMs with marks, and what is shown is decided here ([`Output`]).
 
 use crate::crash;
 use crate::exec::{FAILED, TIMEOUT};
+use crate::mux;
 use crate::session::{Event, Session};
+use crate::views::Views;
 use miette::{IntoDiagnostic, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -13,7 +18,17 @@ use std::time::{Duration, Instant};
 
 /// Ctrl-].
 const ESCAPE: u8 = 0x1d;
-const HELP: &str = "Ctrl-] then: q quits, ? shows this, Ctrl-] sends itself. All else, also Ctrl-C, goes to the guest.";
+const HELP: &str = "Ctrl-] then: q quits, ? shows more, Ctrl-] sends itself. All else, also Ctrl-C, goes to the guest.";
+
+/// Who shows what.
+pub enum Output {
+    /// The console server: its bytes are shown as they come.
+    Server,
+    /// Just the output of one VM, by its channel; root's lines go to stderr.
+    One(usize),
+    /// What the console server would show.
+    Views(Box<Views>),
+}
 
 /// The terminal as it was, for the panic hook.
 static SAVED: OnceLock<Termios> = OnceLock::new();
@@ -53,8 +68,8 @@ fn restore() {
     }
 }
 
-/// Connects the terminal with the guest until the guest powers off, the user quits, or the time is up.
-pub fn attach(session: &mut Session, limit: Option<Duration>) -> Result<u8> {
+/// Connects the terminal with the guests until the machine is powered off, the user quits, or the time is up.
+pub fn attach(session: &mut Session, limit: Option<Duration>, mut output: Output) -> Result<u8> {
     let ended = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&ended)).into_diagnostic()?;
@@ -63,7 +78,7 @@ pub fn attach(session: &mut Session, limit: Option<Duration>) -> Result<u8> {
         eprintln!("sosia: {HELP}");
     }
     let raw = Raw::new()?;
-    let end = talk(session, limit, &ended);
+    let end = talk(session, limit, &ended, &mut output);
     drop(raw);
     match end? {
         End::PowerOff => Ok(0),
@@ -91,7 +106,7 @@ enum End {
     Crash(String),
 }
 
-fn talk(session: &mut Session, limit: Option<Duration>, ended: &AtomicBool) -> Result<End> {
+fn talk(session: &mut Session, limit: Option<Duration>, ended: &AtomicBool, output: &mut Output) -> Result<End> {
     let deadline = limit.map(|limit| Instant::now() + limit);
     let (mut keys, mut pending, mut typing) = (Keys::default(), Vec::new(), true);
     loop {
@@ -104,7 +119,9 @@ fn talk(session: &mut Session, limit: Option<Duration>, ended: &AtomicBool) -> R
         let ready = wait(session, typing && pending.is_empty(), !pending.is_empty())?;
         if ready.output {
             match session.read()? {
-                Event::Output(bytes) => show(&bytes)?,
+                Event::Output(bytes) => {
+                    output.show(&bytes, &session.last)?;
+                }
                 Event::Ended(status) if status.success() => return Ok(End::PowerOff),
                 Event::Ended(status) => {
                     let errors = session.stop();
@@ -116,8 +133,7 @@ fn talk(session: &mut Session, limit: Option<Duration>, ended: &AtomicBool) -> R
                 return Ok(End::Crash(report));
             }
             // Only the newest part is looked at again: a crash record has less than this.
-            let old = session.log.len().saturating_sub(64 << 10);
-            session.log.drain(..old);
+            session.forget(64 << 10);
         }
         if ready.input {
             let mut sent: Vec<u8> = std::mem::take(&mut pending);
@@ -130,11 +146,12 @@ fn talk(session: &mut Session, limit: Option<Duration>, ended: &AtomicBool) -> R
             let count = std::io::stdin().read(&mut buffer).unwrap_or(0);
             typing = count > 0;
             let (bytes, wish) = keys.take(buffer.get(..count).unwrap_or_default());
-            pending.extend(bytes);
-            match wish {
-                Some(Key::Quit) => return Ok(End::Quit),
-                Some(Key::Help) => show(format!("\r\nsosia: {HELP}\r\n").as_bytes())?,
-                None => {}
+            if wish == Some(Key::Help) {
+                show(format!("\r\nsosia: {HELP}\r\n").as_bytes())?;
+            }
+            pending.extend(output.typed(&bytes)?);
+            if wish == Some(Key::Quit) {
+                return Ok(End::Quit);
             }
         }
     }
@@ -166,6 +183,36 @@ fn wait(session: &Session, typing: bool, sending: bool) -> Result<Ready> {
     Ok(Ready { output, input: input && sending, typed: typed && typing })
 }
 
+impl Output {
+    /// Shows what came: all of it, and by channel.
+    fn show(&mut self, all: &[u8], runs: &[(usize, Vec<u8>)]) -> Result<()> {
+        match self {
+            Self::Server => show(all),
+            Self::Views(views) => show(&views.take(runs)),
+            Self::One(wanted) => runs.iter().try_for_each(|(channel, bytes)| match *channel {
+                0 => std::io::stderr().write_all(bytes).into_diagnostic(),
+                channel if channel == *wanted => show(bytes),
+                _ => Ok(()),
+            }),
+        }
+    }
+
+    /// What to send when this was typed. It may have changed what is shown.
+    fn typed(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
+        Ok(match self {
+            Self::Server => bytes.to_vec(),
+            // The switch key means nothing here.
+            Self::One(_) if bytes.is_empty() => Vec::new(),
+            Self::One(channel) => mux::encode(*channel, bytes),
+            Self::Views(views) => {
+                let (shown, sent) = views.typed(bytes);
+                show(&shown)?;
+                sent
+            }
+        })
+    }
+}
+
 fn show(bytes: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).into_diagnostic()
@@ -178,24 +225,26 @@ enum Key {
     Help,
 }
 
-/// Takes the escape key and the key after it out of what is typed.
+/// Finds the escape key and the key after it in what is typed. What is not for us is for the console server, with the
+/// escape key.
 #[derive(Default)]
 struct Keys {
     escaped: bool,
 }
 
 impl Keys {
-    /// Gives what goes to the guest, and what the user wants of us.
+    /// Gives what is sent, and what the user wants of us.
     fn take(&mut self, typed: &[u8]) -> (Vec<u8>, Option<Key>) {
         let (mut guest, mut wish) = (Vec::new(), None);
         for &byte in typed {
             match (std::mem::take(&mut self.escaped), byte) {
                 (false, ESCAPE) => self.escaped = true,
                 (false, byte) => guest.push(byte),
-                (true, ESCAPE) => guest.push(ESCAPE),
                 (true, b'q' | b'Q') => wish = Some(Key::Quit),
-                (true, b'?') => wish = Some(Key::Help),
-                (true, _) => {}
+                (true, byte) => {
+                    wish = wish.or((byte == b'?').then_some(Key::Help));
+                    guest.extend([ESCAPE, byte]);
+                }
             }
         }
         (guest, wish)
@@ -220,7 +269,8 @@ mod tests {
     }
 
     #[test]
-    fn escape_twice_sends_it() {
-        assert_eq!(Keys::default().take(b"\x1d\x1d\x1d?z"), (b"\x1dz".to_vec(), Some(Key::Help)));
+    fn other_keys_after_the_escape_key_are_the_servers() {
+        assert_eq!(Keys::default().take(b"\x1d\x1d\x1d2z"), (b"\x1d\x1d\x1d2z".to_vec(), None));
+        assert_eq!(Keys::default().take(b"\x1d?"), (b"\x1d?".to_vec(), Some(Key::Help)));
     }
 }

@@ -12,6 +12,7 @@ mod crash;
 mod exec;
 mod image;
 mod lines;
+mod logs;
 mod machine;
 mod manage;
 mod mux;
@@ -20,6 +21,7 @@ mod prepare;
 mod progress;
 mod session;
 mod suite;
+mod views;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};

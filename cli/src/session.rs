@@ -1,6 +1,7 @@
 //! A running QEMU: its console as a stream of bytes, always under a deadline, never left behind.
 
 use crate::config::System;
+use crate::logs::Logs;
 use crate::mux::{self, Demux};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -32,6 +33,12 @@ pub struct Session {
     channels: Vec<Vec<u8>>,
     /// Names of the VMs, of which the first has channel 1.
     names: Vec<String>,
+    /// The VM that is meant where none is named: the first.
+    vm: String,
+    /// Files that everything is written to.
+    pub logs: Option<Logs>,
+    /// What came last, by channel.
+    pub last: Vec<(usize, Vec<u8>)>,
     /// All that came over the console, in the order in which it came.
     pub log: Vec<u8>,
 }
@@ -60,6 +67,9 @@ impl Session {
             demux: Demux::default(),
             channels: Vec::new(),
             names: Vec::new(),
+            vm: String::new(),
+            logs: None,
+            last: Vec::new(),
             log: Vec::new(),
         })
     }
@@ -68,7 +78,27 @@ impl Session {
     /// [`System::mux`] only.
     pub fn with_names(mut self, system: &System) -> Self {
         self.names = system.vms.iter().map(|vm| vm.name.clone()).collect();
+        self.vm = self.names.first().cloned().unwrap_or_default();
         self
+    }
+
+    /// Means this VM where none is named.
+    pub fn with_vm(mut self, name: &str) -> Self {
+        self.vm = name.into();
+        self
+    }
+
+    /// What the VM that is meant wrote; without marks in the stream all that there is.
+    pub fn own(&self) -> &[u8] {
+        self.of(&self.vm)
+    }
+
+    /// Forgets all but the newest output.
+    pub fn forget(&mut self, keep: usize) {
+        for log in self.channels.iter_mut().chain([&mut self.log]) {
+            let old = log.len().saturating_sub(keep);
+            log.drain(..old);
+        }
     }
 
     /// What a VM wrote, or `sosia` (root). Without marks in the stream: all that there is.
@@ -136,13 +166,17 @@ impl Session {
         }
         buffer.truncate(count);
         let mut piece = Vec::with_capacity(count);
-        for (channel, bytes) in self.demux.feed(&buffer) {
-            piece.extend_from_slice(&bytes);
-            if self.channels.len() <= channel {
+        self.last = self.demux.feed(&buffer);
+        if let Some(logs) = &mut self.logs {
+            logs.write(&self.last)?;
+        }
+        for (channel, bytes) in &self.last {
+            piece.extend_from_slice(bytes);
+            if self.channels.len() <= *channel {
                 self.channels.resize(channel + 1, Vec::new());
             }
-            if let Some(own) = self.channels.get_mut(channel) {
-                own.extend(bytes);
+            if let Some(own) = self.channels.get_mut(*channel) {
+                own.extend_from_slice(bytes);
             }
         }
         self.log.extend_from_slice(&piece);

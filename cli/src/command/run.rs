@@ -2,13 +2,17 @@
 
 use crate::args::RunArgs;
 use crate::config::{Profile, System};
+use crate::console::Output;
 use crate::image::{self, Payload};
+use crate::logs::Logs;
 use crate::machine::{self, Boot, Machine};
 use crate::manage::socket;
 use crate::prepare::{self, qemu, toolchain};
 use crate::session::Session;
+use crate::views::Views;
 use crate::{console, exec, paths};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +20,10 @@ const EXEC_LIMIT: Duration = Duration::from_secs(120);
 
 /// Boots a system; gives the exit status.
 pub fn run(args: &RunArgs) -> Result<u8> {
-    let system = System::load(&args.system.system)?.with_options(&args.system.options())?;
+    let mut system = System::load(&args.system.system)?.with_options(&args.system.options())?;
+    let focus = focus(&system, args.vm.as_deref())?;
+    let plain = args.bare || args.exec.is_none() && args.vm.is_none() && args.log.is_none() && is_terminal();
+    system.mux = !plain;
     let profile = Profile::load(args.machine.as_deref().or(system.machine.as_deref()).unwrap_or("max"))?;
     let mut machine = Machine::new(profile, &system)?;
     machine.bare = args.bare;
@@ -31,7 +38,11 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     prepare::announce();
     let toolchain = toolchain::prepare()?;
     let qemu = qemu::prepare()?;
-    let script = args.exec.as_deref().map(exec::script);
+    let mut script = args.exec.as_deref().map(exec::script);
+    if let (Some(script), Some(vm)) = (&mut script, system.vms.get_mut(focus - 1)) {
+        script.vm = Some(vm.name.clone());
+        vm.ends_run = true;
+    }
     let payload = image::payload(&system, &toolchain, script.as_ref())?;
     let scratch = Scratch::new()?;
     let boot = if args.bare {
@@ -50,10 +61,13 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if args.verbose {
         eprintln!("sosia: QEMU {} ({})\n{}", qemu.version, machine::describe(&machine), machine::shell_words(&command));
     }
-    let mut session = Session::start(&mut command)?;
+    let names: Vec<&str> = ["sosia"].into_iter().chain(system.vms.iter().map(|vm| vm.name.as_str())).collect();
+    let name = names.get(focus).copied().unwrap_or_default();
+    let mut session = Session::start(&mut command)?.with_names(&system).with_vm(name);
+    session.logs = args.log.as_deref().map(|dir| Logs::new(dir, &names)).transpose()?;
     let limit = args.timeout.map(Duration::from_secs);
     match script {
-        None => console::attach(&mut session, limit),
+        None => console::attach(&mut session, limit, output(plain, args, &names, focus)),
         Some(script) => {
             let status = exec::run(&mut session, &script.nonce, limit.unwrap_or(EXEC_LIMIT), &mut std::io::stdout());
             if args.verbose {
@@ -62,6 +76,32 @@ pub fn run(args: &RunArgs) -> Result<u8> {
             status
         }
     }
+}
+
+/// Channel of the VM that is meant.
+fn focus(system: &System, name: Option<&str>) -> Result<usize> {
+    let Some(name) = name else { return Ok(1) };
+    let index = system.vms.iter().position(|vm| vm.name == name);
+    index.map(|index| index + 1).ok_or_else(|| {
+        let names: Vec<&str> = system.vms.iter().map(|vm| vm.name.as_str()).collect();
+        miette!(help = format!("its VMs: {}", names.join(", ")), "the system has no VM named `{name}`")
+    })
+}
+
+/// How the console is shown. A script that reads one VM gets that VM's bytes and no others.
+fn output(plain: bool, args: &RunArgs, names: &[&str], focus: usize) -> Output {
+    let one = args.vm.is_some() || names.len() <= 2;
+    if plain {
+        return Output::Server;
+    }
+    match Views::new(names, focus, !one && !is_terminal()) {
+        Some(views) if is_terminal() || !one => Output::Views(Box::new(views)),
+        _ => Output::One(focus),
+    }
+}
+
+fn is_terminal() -> bool {
+    std::io::stdin().is_terminal()
 }
 
 /// The first VM's guest on the machine itself.

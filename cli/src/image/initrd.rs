@@ -10,6 +10,15 @@ pub struct Script {
     pub command: String,
     /// Tells our marker lines from whatever the command prints.
     pub nonce: String,
+    /// The VM that runs it; none: each that has our initrd.
+    pub vm: Option<String>,
+}
+
+impl Script {
+    /// Whether this VM runs it.
+    pub fn is_for(&self, vm: &str) -> bool {
+        self.vm.as_deref().is_none_or(|own| own == vm)
+    }
 }
 
 const DIR: u32 = 0o040_755;

@@ -38,7 +38,7 @@ pub fn payload(system: &System, toolchain: &Toolchain, script: Option<&initrd::S
         payload.kernels.push(kernel);
         payload.initrds.push(match &vm.initrd {
             Initrd::None => None,
-            Initrd::Busybox => Some(busybox(&vm.kernel, script)?),
+            Initrd::Busybox => Some(busybox(&vm.kernel, script.filter(|script| script.is_for(&vm.name)))?),
             Initrd::File(path) => Some(read(path).map_err(|error| vm.initrd_error(&format!("{error}")))?),
         });
     }

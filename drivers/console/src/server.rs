@@ -40,6 +40,14 @@ impl<'a, 'b> Server<'a, 'b> {
         Self { channels, side, text, held: None, frequency }
     }
 
+    /// Shows channel `focus` at a terminal from the start on, or the lines of all.
+    pub fn focus(&mut self, focus: usize, all: bool) {
+        if let Side::Terminal(screen, _) = &mut self.side {
+            screen.focus = focus.min(self.channels.len().saturating_sub(1));
+            screen.view = if all { View::All } else { View::One };
+        }
+    }
+
     /// Takes what the channels wrote. Gives whether there was something.
     pub fn pull(&mut self) -> bool {
         let mut any = false;
