@@ -139,7 +139,7 @@ fn talk(session: &mut Session, limit: Option<Duration>, ended: &AtomicBool, outp
             let mut sent: Vec<u8> = std::mem::take(&mut pending);
             // A pipe that is ready takes this much at once (POSIX, PIPE_BUF).
             pending = sent.split_off(sent.len().min(4096));
-            session.send(&sent)?;
+            session.send_raw(&sent)?;
         }
         if ready.typed {
             let mut buffer = [0; 1024];

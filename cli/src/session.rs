@@ -117,7 +117,7 @@ impl Session {
     /// Types into a VM's console.
     pub fn send_to(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let channel = self.channel(name).ok_or_else(|| miette!("there is no VM `{name}`"))?;
-        self.send(&mux::encode(channel, bytes))
+        self.send_raw(&mux::encode(channel, bytes))
     }
 
     /// Waits until a VM's console has shown `text`, after the place `from` of it. Gives the place behind it.
@@ -188,8 +188,16 @@ impl Session {
         (&self.output, &self.input)
     }
 
-    /// Types into the console.
+    /// Types into the console of the VM that is meant.
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        match self.channel(&self.vm).filter(|_| self.demux.marked) {
+            Some(channel) => self.send_raw(&mux::encode(channel, bytes)),
+            None => self.send_raw(bytes),
+        }
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
         self.input.write_all(bytes).and_then(|()| self.input.flush()).into_diagnostic().wrap_err("QEMU takes no input")
     }
 

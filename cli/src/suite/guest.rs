@@ -1,10 +1,10 @@
 //! Debian as a guest: on each profile, with one and with more vCPUs; console, poweroff, reboot.
 
 use super::lines::Lines;
-use super::{Cases, Context, Step};
+use super::{Cases, Context, Step, boot};
 use crate::command::run::Scratch;
 use crate::config::{Profile, System, VmOptions};
-use crate::machine::{self, Machine};
+use crate::machine::Machine;
 use crate::session::{Session, within};
 use crate::{exec, image};
 use miette::{Result, miette};
@@ -98,11 +98,8 @@ fn start(
     script: Option<&image::initrd::Script>,
     scratch: &Scratch,
 ) -> Result<Session> {
-    let payload = image::payload(system, &context.toolchain, script)?;
-    let bytes = image::boot_image("root", Some((system, payload)), &context.toolchain)?;
-    let path = scratch.write("sosia.img", &bytes)?;
     let machine = Machine::new(Profile::load(profile)?, system)?;
-    Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))
+    boot::start(context, &machine, system, script, scratch)
 }
 
 const GREETING: &str = "'poweroff' ends the run";

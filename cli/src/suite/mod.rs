@@ -1,5 +1,6 @@
 //! `sosia test`: everything that is tested, in one list. Each step gives one or more cases; nothing is skipped silently.
 
+mod boot;
 mod cargo;
 mod deny;
 mod equiv;
