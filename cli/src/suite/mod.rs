@@ -9,6 +9,7 @@ mod kernel;
 mod lecture;
 mod lines;
 mod loader;
+mod others;
 mod reproducible;
 mod user;
 
@@ -117,6 +118,7 @@ fn steps() -> Vec<Step> {
     steps.push(Step::new("exec", user::exec));
     steps.push(Step::new("terminal", user::terminal));
     steps.push(Step::new("loader-u-boot", loader::run));
+    steps.extend(others::steps());
     steps.push(Step::new("equiv", equiv::run));
     steps.push(Step::new("lecture", lecture::run));
     steps.push(Step::new("bench", crate::command::bench::check));
