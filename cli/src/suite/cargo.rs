@@ -10,12 +10,24 @@ use rustix::process::Signal;
 use std::process::{Command, Output, Stdio};
 
 /// Packages with tests that run on the host.
-pub const HOST: [&str; 11] =
-    ["kcore", "ring", "manage", "devices", "rt", "vmm", "sosia-cli", "plugin", "equiv-guest", "rtos", "console-server"];
+pub const HOST: [&str; 12] = [
+    "kcore",
+    "ring",
+    "manage",
+    "devices",
+    "rt",
+    "vmm",
+    "root",
+    "sosia-cli",
+    "plugin",
+    "equiv-guest",
+    "rtos",
+    "console-server",
+];
 /// Packages with loom models.
 pub const LOOM: [&str; 3] = ["kcore", "ring", "devices"];
 /// Packages that exist on the target only.
-const TARGET_ONLY: [&str; 13] = [
+const TARGET_ONLY: [&str; 14] = [
     "kernel",
     "rt",
     "root",
@@ -28,6 +40,7 @@ const TARGET_ONLY: [&str; 13] = [
     "hello",
     "hostile",
     "load",
+    "mortal",
     "rtos",
 ];
 
@@ -47,7 +60,7 @@ pub fn rustfmt(_: &Context, cases: &mut Cases) -> Result<()> {
 /// clippy on what the host builds; warnings are errors.
 pub fn clippy_host(_: &Context, cases: &mut Cases) -> Result<()> {
     let mut command = compile::cargo("clippy");
-    for package in ["abi", "sysdesc", "kcore", "ring", "manage", "devices", "sosia-cli", "plugin"] {
+    for package in ["abi", "sysdesc", "kcore", "ring", "manage", "devices", "root", "sosia-cli", "plugin"] {
         command.args(["-p", package]);
     }
     command.args(["--all-targets", "--quiet", "--target-dir"]).arg(paths::target());

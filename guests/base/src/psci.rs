@@ -7,6 +7,8 @@ pub const VERSION: u64 = 0x8400_0000;
 pub const CPU_ON: u64 = 0xc400_0003;
 /// SYSTEM_OFF, DEN0022 5.10.
 pub const SYSTEM_OFF: u64 = 0x8400_0008;
+/// SYSTEM_RESET, DEN0022 5.11.
+pub const SYSTEM_RESET: u64 = 0x8400_0009;
 /// NOT_SUPPORTED, DEN0022 5.2.2.
 pub const NOT_SUPPORTED: u64 = u64::MAX;
 
@@ -27,6 +29,15 @@ pub fn hvc(function: u64, arguments: [u64; 3]) -> u64 {
 pub fn system_off() -> ! {
     crate::uart::flush();
     hvc(SYSTEM_OFF, [0; 3]);
+    loop {
+        crate::sysreg::wfi();
+    }
+}
+
+/// Resets the machine.
+pub fn system_reset() -> ! {
+    crate::uart::flush();
+    hvc(SYSTEM_RESET, [0; 3]);
     loop {
         crate::sysreg::wfi();
     }

@@ -10,6 +10,7 @@ const FR: u64 = 0x18;
 const LCR_H: u64 = 0x2c;
 const CR: u64 = 0x30;
 const FR_TXFF: u32 = 1 << 5;
+const FR_RXFE: u32 = 1 << 4;
 const FR_BUSY: u32 = 1 << 3;
 
 fn read(offset: u64) -> u32 {
@@ -37,6 +38,11 @@ pub fn bytes(bytes: &[u8]) {
         while read(FR) & FR_TXFF != 0 {}
         write(DR, u32::from(byte));
     }
+}
+
+/// A byte that has come in.
+pub fn take() -> Option<u8> {
+    (read(FR) & FR_RXFE == 0).then(|| read(DR) as u8)
 }
 
 /// Waits until the last character has left.

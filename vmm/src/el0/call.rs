@@ -11,6 +11,8 @@ use sysdesc::exit;
 #[inline]
 pub fn call(cpu: Cpu) {
     let x = [0, 1, 2, 3].map(|n| cpu.page().x(n));
+    #[cfg(feature = "fault-test")]
+    super::fault::call(x);
     let action = cpu.vm().psci.lock().call(cpu.index() as u8, x, &mut host::entropy);
     match action {
         Action::Return(values) => values.into_iter().enumerate().for_each(|(n, value)| cpu.page().set_x(n, value)),

@@ -3,6 +3,8 @@
 mod aarch32;
 mod bell;
 mod call;
+#[cfg(feature = "fault-test")]
+mod fault;
 mod host;
 mod irq;
 mod memory;

@@ -182,11 +182,15 @@ impl Serial {
 
     /// Answers root and the console server, for ever: the worker's loop.
     pub fn serve(&self) -> ! {
+        // The guest is loaded: from now on root is answered.
+        stats::heartbeat();
         loop {
             let Ok(bits) = sys::wait(vmm_slot::WORKER, u64::MAX) else {
                 // Root takes the VMM apart, or has forgotten the notification.
                 sys::exit(exit::ERROR)
             };
+            #[cfg(feature = "fault-test")]
+            super::fault::worker();
             if bits & worker::HEARTBEAT != 0 {
                 stats::heartbeat();
             }
