@@ -17,7 +17,8 @@ pub fn start(
     script: Option<&Script>,
     scratch: &Scratch,
 ) -> Result<Session> {
-    let system = System { mux: true, ..system.clone() };
+    let mut system = system.clone();
+    system.mux = true;
     let payload = image::payload(&system, &context.toolchain, script)?;
     let bytes = image::boot_image("root", Some((&system, payload)), &context.toolchain)?;
     let path = scratch.write("sosia.img", &bytes)?;
