@@ -13,14 +13,18 @@ use crate::arch::{self, sysreg::*};
 use crate::config::HCR_TWI;
 use crate::core_local::{CORES, Core, Mode};
 use crate::exclusive::Exclusive;
+use crate::frame::FrameRef;
 use crate::object::{Entity, Obj, RunState, SchedContext, Schedulable, Thread, Vcpu, Which, links};
 use crate::{destroy, gic, irq, notify, switch, trap};
 use abi::syscall::Status;
-use abi::vcpu::sys;
+use abi::vcpu::{AccountPage, sys};
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kcore::mpsc::Wakes;
 use kcore::queue::RunQueue;
 use kcore::timerq::Timers;
+
+const NANO: u64 = 1_000_000_000;
 
 links!(ReadyLinks, SchedContext, link_next, link_prev);
 links!(RefillLinks, SchedContext, refill_next, refill_prev);
@@ -409,10 +413,22 @@ pub fn reschedule(core: &'static Core) {
         } else {
             switch::leave(core);
             switch::enter(core, next);
+            tell_stolen(sc, next);
         }
         count_slice(core, sc);
         program_timer(core);
         return;
+    }
+}
+
+/// Writes the time that was stolen from a vCPU into its account page.
+fn tell_stolen(sc: Obj<SchedContext>, e: Entity) {
+    if let Which::Vcpu(v) = e.which()
+        && v.account.get() != 0
+    {
+        let (ticks, hz) = (sc.stolen.read(Core::now()), cntfrq_el0::read().max(1));
+        let nanoseconds = ticks / hz * NANO + ticks % hz * NANO / hz;
+        FrameRef(v.account.get()).set_x(offset_of!(AccountPage, stolen) / 8, nanoseconds);
     }
 }
 
