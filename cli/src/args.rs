@@ -47,9 +47,9 @@ pub enum Command {
 /// Which system, and what to change in it.
 #[derive(Args, Default)]
 pub struct SystemArgs {
-    /// A system: the name of a file in systems/, or the path of a .toml file.
-    #[arg(default_value = "linux")]
-    pub system: String,
+    /// A system: the name of a file in systems/, or the path of a .toml file [default: default, Linux and a real-time
+    /// guest; linux alone with --kernel or --bare].
+    pub system: Option<String>,
     /// Boot this arm64 Image as the guest (or debian:SUITE/PACKAGE).
     #[arg(long, value_name = "IMAGE")]
     pub kernel: Option<String>,
@@ -68,6 +68,12 @@ pub struct SystemArgs {
 }
 
 impl SystemArgs {
+    /// The system. A guest of the user's own is alone where none is named.
+    pub fn name(&self) -> &str {
+        let single = if self.kernel.is_some() { "linux" } else { "default" };
+        self.system.as_deref().unwrap_or(single)
+    }
+
     /// The options as the configuration takes them.
     pub fn options(&self) -> VmOptions {
         VmOptions {
@@ -116,6 +122,13 @@ pub struct RunArgs {
     /// Say what is done; with --exec also show the whole console, on stderr.
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+impl RunArgs {
+    /// The system. Without the hypervisor there is one guest.
+    pub fn system_name(&self) -> &str {
+        if self.bare && self.system.system.is_none() { "linux" } else { self.system.name() }
+    }
 }
 
 /// Options of `build`.

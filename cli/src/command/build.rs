@@ -8,7 +8,7 @@ use miette::{IntoDiagnostic, Result, WrapErr};
 
 /// Writes `sosia.img` and how to start it.
 pub fn run(args: &BuildArgs) -> Result<u8> {
-    let system = System::load(&args.system.system)?.with_options(&args.system.options())?;
+    let system = System::load(args.system.name())?.with_options(&args.system.options())?;
     prepare::announce();
     let toolchain = toolchain::prepare()?;
     let payload = image::payload(&system, &toolchain, None)?;

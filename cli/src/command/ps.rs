@@ -4,15 +4,18 @@ use crate::args::{PsArgs, VmAction, VmArgs};
 use crate::manage::Client;
 use manage::Command;
 use miette::{IntoDiagnostic, Result, bail};
+use std::io::Write;
 
 /// Shows the VMs of a running system.
 pub fn run(args: &PsArgs) -> Result<u8> {
     let snapshot = Client::open(args.run.name.as_deref())?.snapshot()?;
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&snapshot.json()).into_diagnostic()?);
+    let text = if args.json {
+        serde_json::to_string_pretty(&snapshot.json()).into_diagnostic()? + "\n"
     } else {
-        print!("{}", snapshot.table());
-    }
+        snapshot.table()
+    };
+    // Whoever reads may have enough of it: a closed pipe is no error.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(0)
 }
 

@@ -20,7 +20,7 @@ const EXEC_LIMIT: Duration = Duration::from_secs(120);
 
 /// Boots a system; gives the exit status.
 pub fn run(args: &RunArgs) -> Result<u8> {
-    let mut system = System::load(&args.system.system)?.with_options(&args.system.options())?;
+    let mut system = System::load(args.system_name())?.with_options(&args.system.options())?;
     let focus = focus(&system, args.vm.as_deref())?;
     let plain = args.bare || args.exec.is_none() && args.vm.is_none() && args.log.is_none() && is_terminal();
     system.mux = !plain;
@@ -29,7 +29,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     machine.bare = args.bare;
     machine.extra.clone_from(&args.qemu_arg);
     if !args.bare {
-        let (name, socket) = socket::reserve(args.name.as_deref(), &args.system.system)?;
+        let (name, socket) = socket::reserve(args.name.as_deref(), args.system_name())?;
         machine.manage = Some(socket);
         if args.verbose {
             eprintln!("sosia: this run is named {name} (sosia ps --name {name})");

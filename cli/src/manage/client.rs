@@ -11,13 +11,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Until then root has answered, or does not: restarts scrub memory, and the machine may be slow.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The same for the first answer.
+const FIRST: Duration = Duration::from_secs(15);
 
 /// A connection to a running system.
 pub struct Client {
     stream: UnixStream,
     input: Deframer,
     id: u16,
+    patience: Duration,
     /// Name of the run.
     pub name: String,
     /// Who answered.
@@ -37,12 +40,14 @@ impl Client {
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot connect to {}", path.display()))?;
         stream.set_read_timeout(Some(Duration::from_millis(100))).into_diagnostic()?;
-        stream.set_write_timeout(Some(PATIENCE)).into_diagnostic()?;
+        stream.set_write_timeout(Some(FIRST)).into_diagnostic()?;
         let hello = Hello { version: 0, vms: 0, cores: 0, frequency: 1, now: 0, garbage: 0 };
-        let mut client = Self { stream, input: Deframer::new(), id: std::process::id() as u16, name, hello };
+        let id = std::process::id() as u16;
+        let mut client = Self { stream, input: Deframer::new(), id, patience: FIRST, name, hello };
         // Ends what another client may have left half sent.
         client.write(&[0])?;
         client.hello = client.greet()?;
+        client.patience = PATIENCE;
         Ok(client)
     }
 
@@ -70,7 +75,7 @@ impl Client {
         let mut frame = [0; MAX_FRAME];
         let length = encode(self.id, &request, &mut frame).ok_or_else(|| miette!("a request has no room"))?;
         self.write(frame.get(..length).unwrap_or_default())?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         loop {
             if let Some(reply) = self.receive()? {
                 return Ok(reply);
