@@ -2,6 +2,7 @@
 
 mod boot;
 mod cargo;
+mod console;
 mod deny;
 mod equiv;
 mod guest;
@@ -9,6 +10,7 @@ mod kernel;
 mod lecture;
 mod lines;
 mod loader;
+mod neighbours;
 mod others;
 mod reproducible;
 mod user;
@@ -115,8 +117,10 @@ fn steps() -> Vec<Step> {
     }
     steps.push(Step::new("crash-record", kernel::crash_record));
     steps.extend(guest::steps());
+    steps.extend(console::steps());
     steps.push(Step::new("exec", user::exec));
     steps.push(Step::new("terminal", user::terminal));
+    steps.extend(neighbours::steps());
     steps.push(Step::new("loader-u-boot", loader::run));
     steps.extend(others::steps());
     steps.push(Step::new("equiv", equiv::run));

@@ -5,6 +5,7 @@
 //! | `burn` | one CPU runs all the time and tells the share of time it got | `seconds=N` `warmup=MS` |
 //! | `soak` | all CPUs send each other interrupts; stale translations are looked for | `ipis=N` `seconds=N` `cpus=N` |
 //! | `ticks` | a timer interrupt each `ns=N` nanoseconds, for ever | |
+//! | `talk` | numbered lines over the UART | `lines=N` `then=echo` |
 //! | `idle` | sleeps for ever | |
 #![no_std]
 #![no_main]
@@ -12,6 +13,7 @@
 mod burn;
 mod soak;
 mod tables;
+mod talk;
 mod ticks;
 
 use guest_base::sysreg::wfi;
@@ -28,11 +30,12 @@ extern "C" fn guest_main(dtb: u64) -> ! {
         Some("burn") => burn::run(line),
         Some("soak") => soak::run(line),
         Some("ticks") => ticks::run(line),
+        Some("talk") => talk::run(line),
         Some("idle") => loop {
             wfi();
         },
         _ => {
-            uart::line(format_args!("LOAD error: the command line starts with burn, soak, ticks or idle"));
+            uart::line(format_args!("LOAD error: the command line starts with burn, soak, ticks, talk or idle"));
             psci::system_off()
         }
     }

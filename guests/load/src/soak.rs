@@ -26,7 +26,7 @@ const LOOK: u32 = 15;
 /// Most CPUs: SGIs 0–6 and 8–14 are theirs.
 const CPUS: usize = MAX_CPUS - 1;
 /// An answer that takes longer is lost, in seconds.
-const PATIENCE: u64 = 5;
+const PATIENCE: u64 = 60;
 /// A broadcast each so many letters, a changed translation each so many.
 const BROADCAST: u32 = 16;
 const TURN: u32 = 64;
