@@ -7,7 +7,7 @@ use crate::exclusive::Exclusive;
 use crate::object::{Entity, Obj, SchedContext, Vcpu};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use kcore::mpsc::WakeStack;
+use kcore::mpsc::{Taken, WakeStack};
 use kcore::queue::RunQueue;
 use kcore::spsr::GUEST_SPSR;
 use kcore::timerq::TimerQueue;
@@ -80,6 +80,10 @@ pub struct Core {
     pub resched: Cell<bool>,
     /// Entities that other cores want looked at.
     pub wakes: WakeStack,
+    /// Those that were taken off and not looked at yet.
+    pub taken: Exclusive<Taken>,
+    /// Destruction: where this core goes on in the list of objects, 0: at the target.
+    pub drop_cursor: Cell<u64>,
     /// The last destruction epoch that this core has seen with no reference held.
     pub seen: AtomicU64,
     /// Longest stretch with interrupts masked, CNTPCT ticks.

@@ -23,7 +23,9 @@ use kcore::lock::TicketLock;
 /// Rounds of quiescence.
 const ROUNDS: u32 = 3;
 /// Slots scanned in a step.
-const SCAN_STEP: u64 = 128;
+const SCAN_STEP: u64 = 64;
+/// Objects that a core drops in an interrupt.
+const DROP_STEP: usize = 8;
 /// Objects marked, or interrupts looked at, in a step.
 const MARK_STEP: usize = 128;
 
@@ -102,10 +104,13 @@ fn innermost(caller: Obj<Domain>, outer: Obj<Domain>) -> Result<Obj<Header>, Sta
     }
 }
 
-/// The objects that go with `target`, itself first.
-fn members(target: Obj<Header>) -> impl Iterator<Item = Obj<Header>> {
-    let inner = (target.kind.get() == Kind::Domain as u8).then(|| domain::objects(Obj::at(target.addr())));
-    core::iter::once(target).chain(inner.into_iter().flatten())
+/// The objects that go with `target`, itself first: the one behind `h`, 0: none.
+fn behind(target: Obj<Header>, h: Obj<Header>) -> u64 {
+    match kind_of(target) {
+        Kind::Domain if h == target => Obj::<Domain>::at(target.addr()).objects.with(|l| l.first()),
+        Kind::Domain => h.next.get(),
+        _ => 0,
+    }
 }
 
 /// Marks some objects, from `next` on.
@@ -207,20 +212,31 @@ fn ask(target: Obj<Header>, round: u32) -> Phase {
     Phase::Quiesce { round }
 }
 
-/// This core drops what it holds of the target, and says so. From an interrupt: no other reference is
-/// held.
+/// This core drops what it holds of the target, some objects at a time, and says so at the end. From an interrupt: no
+/// other reference is held.
 pub fn core_step(core: &Core) {
     let epoch = EPOCH.load(Ordering::Acquire);
     if core.seen.load(Ordering::Relaxed) == epoch {
         return;
     }
     if let Some(target) = Obj::<Header>::opt(TARGET.load(Ordering::Acquire)) {
-        members(target).for_each(|h| drop_here(core, h));
+        let mut next = Obj::<Header>::opt(core.drop_cursor.get()).unwrap_or(target);
+        for _ in 0..DROP_STEP {
+            let done = drop_here(core, next);
+            let after = if !done { next.addr() } else { behind(target, next) };
+            core.drop_cursor.set(after);
+            let Some(object) = Obj::opt(after) else { break };
+            next = object;
+        }
+        if core.drop_cursor.get() != 0 {
+            return gic::wake_core(core);
+        }
     }
     core.seen.store(epoch, Ordering::Release);
 }
 
-fn drop_here(core: &Core, h: Obj<Header>) {
+/// Drops what this core holds of an object; `false`: it is to be called again.
+fn drop_here(core: &Core, h: Obj<Header>) -> bool {
     match kind_of(h) {
         Kind::Thread | Kind::Vcpu => {
             let e = Entity(Obj::at(h.addr()));
@@ -231,7 +247,7 @@ fn drop_here(core: &Core, h: Obj<Header>) {
         Kind::Endpoint => {
             let ep = Obj::<Endpoint>::at(h.addr());
             if ep.core.get() == core.index.get() {
-                ipc::close(core, ep);
+                return ipc::close(core, ep);
             }
         }
         Kind::Notification => notify::close(core, Obj::at(h.addr())),
@@ -245,6 +261,7 @@ fn drop_here(core: &Core, h: Obj<Header>) {
         }
         _ => {}
     }
+    true
 }
 
 /// Stops an entity, which may live on, and takes its scheduling context from it.

@@ -143,14 +143,11 @@ fn reclaim(core: &Core, first: Obj<Thread>) -> Option<Obj<SchedContext>> {
     lent
 }
 
-/// The endpoint is destroyed: all who wait on it are told. On its core.
-pub fn close(core: &Core, ep: Obj<Endpoint>) {
-    while let Some(id) = ep.callers.with(|l| l.pop_front(&mut CallerLinks)) {
-        end_wait(core, Obj::at(id));
-    }
-    if let Some(server) = ep.receiver.take() {
-        end_wait(core, server);
-    }
+/// The endpoint is destroyed: who waits on it is told, one at a time; `true` when nobody does. On its core.
+pub fn close(core: &Core, ep: Obj<Endpoint>) -> bool {
+    let caller = ep.callers.with(|l| l.pop_front(&mut CallerLinks)).map(Obj::at);
+    let waits = caller.or_else(|| ep.receiver.take());
+    waits.inspect(|t| end_wait(core, *t)).is_none()
 }
 
 fn end_wait(core: &Core, t: Obj<Thread>) {

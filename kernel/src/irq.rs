@@ -12,21 +12,14 @@ pub static BOUND: [AtomicU64; 1020] = [const { AtomicU64::new(0) }; 1020];
 /// From here on none was ever bound. Management lock.
 pub static LIMIT: AtomicUsize = AtomicUsize::new(0);
 
-/// Takes all interrupts that are pending on this core.
+/// Takes one interrupt that is pending on this core: others come after the return, so that no storm masks them for long.
 #[inline(always)]
-pub fn take_all(core: &'static Core) {
-    loop {
-        let intid = gic::acknowledge();
-        if intid >= gic::SPECIAL {
-            return;
-        }
-        gic::drop_priority(intid);
-        take(core, intid);
+pub fn take(core: &'static Core) {
+    let intid = gic::acknowledge();
+    if intid >= gic::SPECIAL {
+        return;
     }
-}
-
-#[inline(always)]
-fn take(core: &'static Core, intid: u32) {
+    gic::drop_priority(intid);
     match intid {
         gic::PPI_VTIMER => virtual_timer(core),
         gic::PPI_TIMER => {

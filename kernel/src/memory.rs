@@ -18,7 +18,7 @@ use kcore::queue::Links;
 /// Pages scrubbed, descriptors written or attachments removed per step of a syscall: keeps a step near 1,000
 /// instructions (a page is 64 DC ZVA).
 const SCRUB_STEP: u64 = 2;
-const MAP_STEP: u32 = 32;
+const MAP_STEP: u32 = 16;
 
 /// WFE and SEV for locks.
 pub struct Wfe;

@@ -25,6 +25,9 @@ use kcore::queue::RunQueue;
 use kcore::timerq::Timers;
 
 const NANO: u64 = 1_000_000_000;
+/// Deadlines that one timer interrupt looks at, and entities that one wake-up looks at, with interrupts masked.
+const EXPIRE_STEP: usize = 4;
+const WAKE_STEP: usize = 8;
 
 links!(ReadyLinks, SchedContext, link_next, link_prev);
 links!(RefillLinks, SchedContext, refill_next, refill_prev);
@@ -263,7 +266,8 @@ fn program_timer(core: &Core) {
 /// The EL2 timer fired.
 pub fn timer_interrupt(core: &Core) {
     let now = Core::now();
-    loop {
+    // What is left keeps the timer's condition true.
+    for _ in 0..EXPIRE_STEP {
         let expired = core.timers.with(|q| q.pop_expired(&mut TimerLinks, now));
         let Some(e) = expired.and_then(Entity::opt) else { break };
         e.timed.set(false);
@@ -273,9 +277,9 @@ pub fn timer_interrupt(core: &Core) {
         charge(core, now);
         core.resched.set(true);
     }
-    while let Some((at, id)) = core.refills.with(|q| q.first(&RefillLinks))
-        && at <= now
-    {
+    for _ in 0..EXPIRE_STEP {
+        let refill = core.refills.with(|q| q.first(&RefillLinks));
+        let Some((_, id)) = refill.filter(|(at, _)| *at <= now) else { break };
         part(core, Obj::at(id));
         join(core, Obj::at(id), now);
     }
@@ -346,13 +350,18 @@ pub fn wake(e: Entity) {
 
 /// The wake-up SGI came.
 pub fn wake_interrupt(core: &Core) {
-    let mut taken = core.wakes.take_all();
-    while let Some(id) = taken.next(&WakeLinks) {
-        if let Some(e) = Entity::opt(id) {
-            attend(core, e);
-        }
+    for _ in 0..WAKE_STEP {
+        let taken = core.taken.with(|t| {
+            let next = t.next(&WakeLinks);
+            next.or_else(|| {
+                *t = core.wakes.take_all();
+                t.next(&WakeLinks)
+            })
+        });
+        let Some(e) = taken.and_then(Entity::opt) else { return destroy::core_step(core) };
+        attend(core, e);
     }
-    destroy::core_step(core);
+    gic::wake_core(core);
 }
 
 /// Looks at an entity of this core that something happened to.
@@ -454,7 +463,7 @@ fn idle(core: &'static Core) {
     trap::masked_end(core);
     arch::wfi();
     trap::masked_begin(core);
-    irq::take_all(core);
+    irq::take(core);
 }
 
 /// Result of a syscall that wants a thread.

@@ -49,7 +49,7 @@ pub extern "C" fn lower_sync() {
 pub extern "C" fn lower_irq() {
     let core = here();
     masked_begin(core);
-    irq::take_all(core);
+    irq::take(core);
     if core.resched.get() {
         sched::reschedule(core);
     }
