@@ -32,8 +32,10 @@ use sysdesc::{VMM_CONSOLE, VmmInfo, exit, vmm_slot, worker};
 const DR: u64 = 0;
 /// Offset of UARTFR.
 pub const FR: u64 = 0x18;
-/// UARTFR.TXFF.
-const FR_TXFF: u32 = 1 << 5;
+/// UARTFR.BUSY: as the model has it, there are bytes in the FIFO, so the transmitter stands still.
+const FR_BUSY: u32 = 1 << 3;
+/// Polls of UARTFR after which a guest is taken to wait for the transmitter.
+const POLLS: u32 = 16;
 /// Any number of bytes has room ([`Pl011::tx_ready`]).
 const UNLIMITED: u32 = u32::MAX;
 /// Room in the ring that is left for what is in the model's FIFO when the guest powers off.
@@ -56,6 +58,8 @@ pub struct Serial {
     port: SpinLock<Port>,
     /// UARTFR, which guests poll: kept up to date by whoever changes it under the port's lock, read without.
     flags: AtomicU32,
+    /// Polls of it while the transmitter stands still.
+    polls: AtomicU32,
     /// vCPUs that wait for room.
     waiting: AtomicU32,
 }
@@ -63,6 +67,7 @@ pub struct Serial {
 static SERIAL: Serial = Serial {
     port: SpinLock::new(Port { model: Pl011::new(), output: None, input: None, stalled: false }),
     flags: AtomicU32::new(FR_AT_RESET),
+    polls: AtomicU32::new(0),
     waiting: AtomicU32::new(0),
 };
 
@@ -95,18 +100,22 @@ impl Serial {
     #[inline]
     pub fn poll(&self, cpu: Cpu) -> u64 {
         let flags = self.flags.load(Relaxed);
-        if flags & FR_TXFF != 0 {
+        if flags & FR_BUSY != 0 {
             self.wait(cpu);
         }
         u64::from(flags)
     }
 
-    /// Has the vCPU not run until there is room, or an interrupt that it can take.
+    /// Has a vCPU that polls again and again not run until there is room, or an interrupt that it can take. Who looks just
+    /// once may have something else to do.
     #[cold]
     fn wait(&self, cpu: Cpu) {
+        if !self.polls.fetch_add(1, Relaxed).wrapping_add(1).is_multiple_of(POLLS) {
+            return;
+        }
         self.waiting.fetch_or(cpu.bit(), SeqCst);
         // Whoever makes room changes the flags first, then looks who waits.
-        if self.flags.load(SeqCst) & FR_TXFF != 0 {
+        if self.flags.load(SeqCst) & FR_BUSY != 0 {
             cpu.set_action(if cpu.page().spsr() & MASKED == 0 { RESUME_WAIT } else { PARK_ONCE });
         }
     }
@@ -164,7 +173,7 @@ impl Serial {
         let (changed, ring) = self.changed(&mut port, before);
         drop(port);
         tell(ring | resumed);
-        if self.flags.load(SeqCst) & FR_TXFF == 0 {
+        if self.flags.load(SeqCst) & FR_BUSY == 0 {
             kick(self.waiting.swap(0, SeqCst) & !cpu.bit());
         }
         changed
