@@ -72,7 +72,7 @@ fn checks(context: &Context, boot: Boot, cases: &mut Cases) -> Result<()> {
 }
 
 /// A case for the line `CHECK name ok`, or `CHECK name FAILED reason`.
-fn report(line: &str, cases: &mut Cases) {
+pub fn report(line: &str, cases: &mut Cases) {
     let Some((name, outcome)) = line.strip_prefix("CHECK ").and_then(|rest| rest.split_once(' ')) else { return };
     cases.case(name, if outcome == "ok" { Ok(()) } else { Err(outcome.to_string()) });
 }

@@ -4,6 +4,7 @@ mod boot;
 mod cargo;
 mod console;
 mod deny;
+mod devices;
 mod equiv;
 mod guest;
 mod kernel;
@@ -118,6 +119,7 @@ fn steps() -> Vec<Step> {
     steps.push(Step::new("crash-record", kernel::crash_record));
     steps.extend(guest::steps());
     steps.extend(console::steps());
+    steps.extend(devices::steps());
     steps.push(Step::new("exec", user::exec));
     steps.push(Step::new("terminal", user::terminal));
     steps.extend(neighbours::steps());
