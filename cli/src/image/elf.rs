@@ -17,6 +17,8 @@ struct Load<'data> {
     memory: u64,
     flags: u32,
     data: &'data [u8],
+    /// Where the data ends in the file.
+    end: usize,
 }
 
 fn loads(file: &[u8]) -> Result<(u64, Vec<Load<'_>>)> {
@@ -35,6 +37,7 @@ fn loads(file: &[u8]) -> Result<(u64, Vec<Load<'_>>)> {
             memory: segment.p_memsz(endian),
             flags: segment.p_flags(endian).0,
             data,
+            end: segment.p_offset(endian) as usize + data.len(),
         });
     }
     loads.sort_by_key(|load| load.vaddr);
@@ -68,6 +71,19 @@ pub fn flat(file: &[u8]) -> Result<Vec<u8>> {
     }
     pad(&mut image);
     Ok(image)
+}
+
+/// The file as a loader needs it: without sections, that is without symbols and debug information.
+pub fn without_sections(mut file: Vec<u8>) -> Result<Vec<u8>> {
+    /// e_shoff; e_shentsize, e_shnum and e_shstrndx (ELF-64 object file format, 3).
+    const PLACE: [std::ops::Range<usize>; 2] = [40..48, 58..64];
+    // The program headers come before what they describe.
+    let end = loads(&file)?.1.iter().map(|load| load.end).max().unwrap_or(0);
+    file.truncate(end);
+    for place in PLACE {
+        file.get_mut(place).ok_or_else(|| miette!("broken ELF file: it ends in its header"))?.fill(0);
+    }
+    Ok(file)
 }
 
 /// An `abi::pack::DomainImage`: header page, then whole pages of each segment.
@@ -139,6 +155,18 @@ mod tests {
         assert_eq!(image.len(), 0x2000);
         assert_eq!(&image[..4], b"text");
         assert_eq!(&image[0x1000..0x1005], b"data\0");
+    }
+
+    #[test]
+    fn without_sections_nothing_is_behind_the_segments() {
+        let mut file = elf(&[(0x8000, 5, b"text", 4), (0x9000, 6, b"data", 0x1000)]);
+        let whole = file.len();
+        file.extend_from_slice(b"symbols");
+
+        let file = without_sections(file).unwrap();
+
+        assert_eq!(file.len(), whole);
+        assert_eq!(flat(&file).unwrap().len(), 0x2000);
     }
 
     #[test]

@@ -71,10 +71,11 @@ fn read_kernel(kernel: &Kernel, toolchain: &Toolchain) -> Result<Vec<u8>> {
     }
 }
 
-/// Builds one of our bare-metal guests and lays it out flat.
+/// Builds one of our bare-metal guests: a flat Image, or an ELF file if it has no Image's header.
 pub fn guest_image(package: &str, toolchain: &Toolchain) -> Result<Vec<u8>> {
-    let file = compile::guest(package, toolchain)?;
-    elf::flat(&read(&file)?).wrap_err_with(|| format!("{package} is no arm64 Image"))
+    let file = read(&compile::guest(package, toolchain)?)?;
+    let flat = elf::flat(&file).wrap_err_with(|| format!("{package} cannot be laid out"))?;
+    if arm64::check(&flat).is_ok() { Ok(flat) } else { elf::without_sections(file) }
 }
 
 /// Reads a file; the error names it.

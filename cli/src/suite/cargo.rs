@@ -27,7 +27,7 @@ pub const HOST: [&str; 12] = [
 /// Packages with loom models.
 pub const LOOM: [&str; 3] = ["kcore", "ring", "devices"];
 /// Packages that exist on the target only.
-const TARGET_ONLY: [&str; 14] = [
+const TARGET_ONLY: [&str; 15] = [
     "kernel",
     "rt",
     "root",
@@ -35,6 +35,7 @@ const TARGET_ONLY: [&str; 14] = [
     "console-server",
     "ktest",
     "guest-base",
+    "payload",
     "bench-guest",
     "equiv-guest",
     "hello",

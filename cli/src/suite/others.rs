@@ -1,16 +1,16 @@
 //! Guests beside the default one: two Linux kernels at once, a 32-bit one beside a 64-bit one, U-Boot.
 
-use super::{Cases, Context, Step};
+use super::{Cases, Context, Step, boot};
 use crate::command::run::Scratch;
 use crate::config::{Profile, System};
-use crate::image;
-use crate::machine::{self, Machine};
+use crate::machine::Machine;
 use crate::session::{Session, within};
 use miette::{Result, miette};
 
 /// The steps of this file.
 pub fn steps() -> Vec<Step> {
-    vec![Step::new("two-linux", two_linux), Step::new("armhf", armhf), Step::new("uboot-guest", u_boot)]
+    let (two, narrow) = (Step::new("two-linux", two_linux), Step::new("armhf", armhf));
+    vec![two, narrow, Step::new("uboot-guest", u_boot), Step::new("payload", payload)]
 }
 
 const TWO_LINUX: &str = r#"
@@ -58,22 +58,28 @@ memory = "128M"
 vcpus = 1
 "#;
 
+/// Not an Image: an ELF file for a fixed address.
+const PAYLOAD: &str = r#"
+machine = { cpus = 1 }
+[[vm]]
+name = "payload"
+kernel = "guest:payload"
+memory = "16M"
+vcpus = 2
+"#;
+/// How many things it reports.
+const PAYLOAD_CASES: usize = 6;
+
 const GREETING: &str = "'poweroff' ends the run";
 const PROMPT: &str = "guest:~# ";
 /// Seconds for a boot: two systems share what may be a slow machine.
 const BOOT: u64 = 240;
 
-/// A system whose VMs' consoles can be told apart.
 fn start(context: &Context, name: &str, text: &str) -> Result<(Session, Scratch)> {
-    let mut system = System::from_text(name, text)?;
-    system.mux = true;
-    let payload = image::payload(&system, &context.toolchain, None)?;
-    let bytes = image::boot_image("root", Some((&system, payload)), &context.toolchain)?;
-    let scratch = Scratch::new()?;
-    let path = scratch.write("sosia.img", &bytes)?;
+    let system = System::from_text(name, text)?;
     let machine = Machine::new(Profile::load("max")?, &system)?;
-    let session = Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))?;
-    Ok((session.with_names(&system), scratch))
+    let scratch = Scratch::new()?;
+    Ok((boot::start(context, &machine, &system, None, &scratch)?, scratch))
 }
 
 /// Waits for a shell's first prompt; gives the place behind it.
@@ -164,4 +170,20 @@ fn u_boot_prompt(session: &mut Session, from: usize) -> Result<usize> {
     let at = session.wait_for_of("uboot", "stop autoboot", from, within(120))?;
     session.send_to("uboot", b" ")?;
     session.wait_for_of("uboot", "=> ", at, within(30))
+}
+
+/// A payload of other people's crates, made for QEMU's `virt`: an ELF file at a fixed address, PSCI by SMC.
+fn payload(context: &Context, cases: &mut Cases) -> Result<()> {
+    let (mut session, _scratch) = start(context, "payload", PAYLOAD)?;
+    let status = session.wait_end(within(120))?;
+    let text = session.text_of("payload");
+    let reports = text.lines().filter_map(|line| line.trim().strip_prefix("PAYLOAD ")?.split_once(' '));
+    let mut count = 0;
+    for (name, outcome) in reports {
+        count += 1;
+        cases.case(name, if outcome == "ok" { Ok(()) } else { Err(outcome.to_string()) });
+    }
+    let whole = count == PAYLOAD_CASES && status.success();
+    cases.case("powers off by SMC", if whole { Ok(()) } else { Err(format!("{status}\n{text}")) });
+    Ok(())
 }
