@@ -6,6 +6,7 @@ mod console;
 mod deny;
 mod devices;
 mod equiv;
+mod fairness;
 mod guest;
 mod kernel;
 mod lecture;
@@ -122,6 +123,7 @@ fn steps() -> Vec<Step> {
     steps.extend(devices::steps());
     steps.push(Step::new("exec", user::exec));
     steps.push(Step::new("terminal", user::terminal));
+    steps.push(Step::new("fairness", fairness::run));
     steps.extend(neighbours::steps());
     steps.push(Step::new("loader-u-boot", loader::run));
     steps.extend(others::steps());

@@ -7,7 +7,8 @@ use miette::{IntoDiagnostic, Result};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-fn sosia(arguments: &[&str]) -> Result<Output> {
+/// Runs this tool.
+pub fn sosia(arguments: &[&str]) -> Result<Output> {
     let program = std::env::current_exe().into_diagnostic()?;
     Command::new(program).args(arguments).stdin(Stdio::null()).output().into_diagnostic()
 }

@@ -72,9 +72,9 @@ impl Screen {
             View::All => {
                 self.note(text, format_args!("lines of all; keys go to {name}"));
                 for (channel, index) in channels.iter_mut().zip(0..) {
-                    if !self.holds(index) {
-                        channel.shown = channel.history.line();
-                    }
+                    // A line of which a part was shown is shown as a whole.
+                    let line = channel.history.line();
+                    channel.shown = if self.holds(index) { channel.shown.min(line) } else { line };
                 }
             }
         }

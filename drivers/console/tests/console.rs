@@ -141,6 +141,19 @@ fn lines_of_all_have_names_and_come_whole() {
 }
 
 #[test]
+fn line_that_was_begun_is_shown_as_a_whole_among_all() {
+    let (mut server, [_, mut linux, mut rtos]) = terminal();
+    linux.write("guest:~# ");
+    rtos.write("tick\n");
+    sent(&mut server);
+    press(&mut server, b"\x1da");
+
+    linux.write("ls\n");
+
+    assert_eq!(sent(&mut server), "linux| guest:~# ls\r\n");
+}
+
+#[test]
 fn roots_lines_come_between_lines_and_a_prompt_is_drawn_again() {
     let (mut server, [mut sosia, mut linux, _]) = terminal();
     linux.write("guest:~# ec");
