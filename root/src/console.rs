@@ -244,8 +244,8 @@ fn write(line: &[u8]) -> bool {
     true
 }
 
-/// Core and priority of the server.
-fn place_server(vms: &[VmDesc], placement: &Placement, cores: u64) -> (u64, u64) {
+/// Core and priority of what serves all VMs and must keep no urgent one waiting: this server, and root itself.
+pub fn place_server(vms: &[VmDesc], placement: &Placement, cores: u64) -> (u64, u64) {
     let on = |core: u64| {
         let row = vms.iter().zip(placement);
         row.filter(move |(vm, row)| row.iter().take(place::count(vm)).any(|own| u64::from(*own) == core))

@@ -1,20 +1,84 @@
 //! Start of the system, and the loop that waits for VMs to stop and looks after them.
+#![allow(unsafe_code, reason = "a thread of root's own")]
 
 use crate::assets::{At, Error};
+use crate::console;
 use crate::machine::event;
 use crate::manage::Manage;
 use crate::pack::{Pack, boot_info};
 use crate::system::System;
 use abi::boot::slot;
 use abi::syscall::Status;
-use rt::{log, sys};
+use core::cell::UnsafeCell;
+use rt::log;
+use rt::sys::{self, create};
 use sysdesc::exit;
 
-/// First code of the system outside of the kernel.
+/// Microseconds that root runs at most in each [`PERIOD`] while others want the core.
+const BUDGET: u64 = 5_000;
+/// Microseconds.
+const PERIOD: u64 = 10_000;
+/// Bytes of the stack that root works on.
+const STACK: usize = 32 << 10;
+
+/// What the thread that goes on is given: the system, and a stack.
+#[repr(C, align(16))]
+struct Handover {
+    stack: UnsafeCell<[u8; STACK]>,
+    system: UnsafeCell<Option<System>>,
+}
+
+// SAFETY: the first thread writes `system` before it starts the second, which alone takes it, and has the stack.
+unsafe impl Sync for Handover {}
+
+static HANDOVER: Handover = Handover { stack: UnsafeCell::new([0; STACK]), system: UnsafeCell::new(None) };
+
+/// First code of the system outside of the kernel. The thread that it runs on is above all VMs: it makes ready, starts
+/// another that is not, and sleeps.
 pub fn main(_: u64) -> ! {
     rt::log::init(slot::MACHINE);
-    if let Err(error) = run() {
-        log!("root: cannot {}: {:?}", error.what, error.status);
+    match open().and_then(go_on) {
+        Ok(never) => loop {
+            let _ = sys::wait(never, u64::MAX);
+        },
+        Err(error) => end(error),
+    }
+}
+
+fn end(error: Error) -> ! {
+    log!("root: cannot {}: {:?}", error.what, error.status);
+    power_off()
+}
+
+/// Starts the thread that does all that is left. It clears and copies memory whenever a VM is started anew, and so runs
+/// where, and as urgently as, the console server does. Gives a notification that nobody signals.
+fn go_on(mut system: System) -> Result<u64, Error> {
+    let machine = &mut system.machine;
+    let (core, priority) = console::place_server(machine.parts.vms, &machine.placement, machine.info.cores);
+    let limit = (machine.ticks(BUDGET), machine.ticks(PERIOD));
+    let sched = machine.memory.slot().at("take a slot")?;
+    let never = machine.notification().at("make a notification")?;
+    let thread = machine.spare;
+    create::budgeted(sched, slot::MACHINE, core, priority, 0, limit).at("make its own time")?;
+    let stack = HANDOVER.stack.get() as u64 + STACK as u64;
+    // SAFETY: the stack is that thread's alone, which is made once.
+    unsafe { create::thread(thread, slot::SELF, sched, serve as *const () as u64, stack) }.at("make its own thread")?;
+    // SAFETY: nobody else uses it before the thread is started.
+    unsafe { *HANDOVER.system.get() = Some(system) };
+    sys::thread_start(thread, 0).at("start its own thread")?;
+    Ok(never)
+}
+
+/// The thread that root works on from then on. The slot that names it is empty again before anything needs it.
+extern "C" fn serve(_: u64) -> ! {
+    // SAFETY: the first thread has left it to this one.
+    let system = unsafe { (*HANDOVER.system.get()).take() };
+    let run = |mut system: System| {
+        sys::delete(system.machine.spare).at("forget its own thread")?;
+        run(&mut system)
+    };
+    if let Some(Err(error)) = system.map(run) {
+        end(error);
     }
     power_off()
 }
@@ -32,8 +96,7 @@ fn open() -> Result<System, Error> {
     System::new(info, pack, pack.system().ok_or_else(unread)?)
 }
 
-fn run() -> Result<(), Error> {
-    let mut system = open()?;
+fn run(system: &mut System) -> Result<(), Error> {
     // Without management the VMs run all the same.
     let mut manage = Manage::new(&mut system.machine).unwrap_or_else(|error| {
         log!("root: no management: cannot {}: {:?}", error.what, error.status);
@@ -52,7 +115,7 @@ fn run() -> Result<(), Error> {
         if bits & 1 << event::MANAGE != 0
             && let Some(manage) = &mut manage
         {
-            manage.turn(&mut system);
+            manage.turn(system);
         }
         system.tick();
     }
