@@ -36,15 +36,17 @@ pub fn steps() -> Vec<Step> {
 
 /// How a machine is started.
 #[derive(Clone, Copy, Default)]
-struct How<'a> {
-    bare: bool,
+pub struct How<'a> {
+    /// Without Sosia.
+    pub bare: bool,
     /// The clock counts instructions.
-    icount: bool,
-    script: Option<&'a image::initrd::Script>,
+    pub icount: bool,
+    /// What the first guest's initrd does.
+    pub script: Option<&'a image::initrd::Script>,
 }
 
 /// Starts a system given as the text of a system file.
-fn start(context: &Context, text: &str, how: How, scratch: &Scratch) -> Result<Session> {
+pub fn start(context: &Context, text: &str, how: How, scratch: &Scratch) -> Result<Session> {
     let mut system = System::from_text("this step's system", text)?;
     system.mux = true;
     let mut machine = Machine::new(Profile::load("max")?, &system)?;
@@ -62,7 +64,7 @@ fn start(context: &Context, text: &str, how: How, scratch: &Scratch) -> Result<S
 }
 
 /// The value of the last `key=` in a text.
-fn last<T: std::str::FromStr>(text: &str, key: &str) -> Result<T> {
+pub fn last<T: std::str::FromStr>(text: &str, key: &str) -> Result<T> {
     let words = text.split_ascii_whitespace().rev();
     let value = words.filter_map(|word| word.strip_prefix(key)?.strip_prefix('=')).find_map(|value| value.parse().ok());
     value.ok_or_else(|| miette!("no {key}= in\n{text}"))
@@ -202,7 +204,7 @@ fn hostile(context: &Context, cases: &mut Cases, seeds: &[u64], count: u64, limi
         let how = How { icount: true, ..How::default() };
         let mut session = start(context, &format!("{RTOS}{BURN}{hostile}"), how, &scratch)?;
         let at = session.wait_for_of("hostile", "HOSTILE end", 0, within(limit))?;
-        session.wait_for_of("hostile", "attacks=", at, within(limit))?;
+        session.wait_for_of("hostile", "count=", at, within(limit))?;
         next_report(&mut session)?;
         cases.case(&format!("seed {seed}: {count} attacks, to the end"), alive(&session));
         deadlines(&session, cases)?;
