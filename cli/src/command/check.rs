@@ -1,11 +1,15 @@
-//! `sosia check`: the plan of memory and cores.
+//! `sosia check`: the plan of memory, cores and what connects VMs.
+
+mod placement;
+mod table;
 
 use crate::args::CheckArgs;
 use crate::config::{Kernel, Profile, System, Vm, show_size};
 use crate::image::{Payload, payload};
-use crate::machine::{self, Machine, OWN_MEMORY, VM_MEMORY};
+use crate::machine::{Machine, OWN_MEMORY, VM_MEMORY};
 use crate::prepare::{self, toolchain};
 use miette::Result;
+use std::collections::HashSet;
 
 /// A kernel's blocks.
 const BLOCK: u64 = 2 << 20;
@@ -26,20 +30,23 @@ pub fn run(args: &CheckArgs) -> Result<u8> {
     let toolchain = if own { toolchain::prepare()? } else { toolchain::Toolchain::Installed };
     let payload = payload(&system, &toolchain, None)?;
     let used = plan(&system, &payload, &machine)?;
-    print!("{}", table(&system, &payload, &machine, used));
+    let places = placement::check(&system, machine.cpus)?;
+    print!("{}", table::plan(&system, &payload, &machine, &places, FIRMWARE + own_memory(&system), used));
     Ok(0)
 }
 
 /// Checks that all fits; gives the bytes of the machine's memory that are used.
 pub fn plan(system: &System, payload: &Payload, machine: &Machine) -> Result<u64> {
-    system.check_capacity(machine.cpus)?;
+    placement::check(system, machine.cpus)?;
     let shared: u64 = system.links.shared.iter().map(|region| region.size).sum();
     let mut used = FIRMWARE + own_memory(system) + shared;
-    let files = payload.kernels.iter().zip(&payload.forms).zip(&payload.initrds);
-    for (vm, ((kernel, form), initrd)) in system.vms.iter().zip(files) {
+    // Each different file is in the pack once.
+    let files: HashSet<&Vec<u8>> = payload.kernels.iter().chain(payload.initrds.iter().flatten()).collect();
+    used += files.iter().map(|file| file.len() as u64).sum::<u64>();
+    for ((vm, form), initrd) in system.vms.iter().zip(&payload.forms).zip(&payload.initrds) {
         let initrd = initrd.as_ref().map_or(0, |initrd| initrd.len() as u64);
         check_guest(vm, form.memory, initrd)?;
-        used += vm.memory + kernel.len() as u64 + initrd;
+        used += vm.memory;
     }
     if used > machine.memory {
         let wrong = format!(
@@ -66,38 +73,4 @@ fn check_guest(vm: &Vm, kernel: u64, initrd: u64) -> Result<()> {
 
 fn own_memory(system: &System) -> u64 {
     OWN_MEMORY + system.vms.len() as u64 * VM_MEMORY
-}
-
-fn table(system: &System, payload: &Payload, machine: &Machine, used: u64) -> String {
-    let mib = |bytes: u64| format!("{:.1}", bytes as f64 / (1 << 20) as f64);
-    let mut out = format!("machine: {}\n\n", machine::describe(machine));
-    out += &format!(
-        "{:<16} {:>5} {:>10} {:>10} {:>10} {:>4}  {}\n",
-        "VM", "vCPUs", "RAM MiB", "kernel", "initrd", "prio", "cores"
-    );
-    for ((vm, kernel), initrd) in system.vms.iter().zip(&payload.kernels).zip(&payload.initrds) {
-        let initrd = initrd.as_ref().map_or_else(|| "-".into(), |initrd| mib(initrd.len() as u64));
-        out += &format!(
-            "{:<16} {:>5} {:>10} {:>10} {:>10} {:>4}  {}\n",
-            vm.name,
-            vm.vcpus,
-            mib(vm.memory),
-            mib(kernel.len() as u64),
-            initrd,
-            vm.priority,
-            cores(vm)
-        );
-    }
-    out + &format!(
-        "\nmemory: {} MiB of {} MiB used, {} MiB of it for the hypervisor (at most) and firmware\n",
-        mib(used),
-        mib(machine.memory),
-        mib(FIRMWARE + own_memory(system))
-    )
-}
-
-fn cores(vm: &Vm) -> String {
-    let named = vm.cores.iter().map(u64::to_string);
-    let chosen = (vm.cores.len() as u64..vm.vcpus).map(|_| "any".to_string());
-    named.chain(chosen).collect::<Vec<_>>().join(" ")
 }

@@ -10,6 +10,6 @@ pub use error::{ConfigError, Source};
 pub use profile::Profile;
 pub use size::{parse_size, show_size};
 #[cfg(test)]
-pub use system::{Bell, Port, Restart, Share, Shared};
-pub use system::{Initrd, Kernel, Links, System, Vm, VmOptions};
+pub use system::{Bell, Port, Shared};
+pub use system::{Initrd, Kernel, Links, Restart, Share, System, Vm, VmOptions};
 pub use time::{parse_time, show_time};

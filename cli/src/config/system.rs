@@ -12,9 +12,7 @@ pub use guest::{Initrd, Kernel};
 pub use links::Links;
 #[cfg(test)]
 pub use links::{Bell, Port, Shared};
-#[cfg(test)]
-pub use vm::Restart;
-pub use vm::{Share, Vm};
+pub use vm::{Restart, Share, Vm};
 
 use super::{ConfigError, Source};
 use crate::paths;

@@ -41,6 +41,14 @@ impl System {
     }
 }
 
+impl Vm {
+    /// An error of the VM's budget: `sum` millionths of a core on which root places it are promised.
+    pub fn budget_error(&self, core: u64, sum: u64) -> miette::Report {
+        let share = self.share.unwrap_or(Share { budget: 0, period: 1 });
+        over(self, share, &format!("core {core}"), sum, WHOLE)
+    }
+}
+
 fn over(vm: &Vm, share: Share, what: &str, sum: u64, have: u64) -> miette::Report {
     let percent = |millionths: u64| format!("{}.{} %", millionths / 10_000, millionths / 1_000 % 10);
     let wrong = format!(

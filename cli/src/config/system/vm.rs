@@ -93,8 +93,16 @@ pub enum Restart {
 }
 
 impl Restart {
+    const ALL: [Self; 3] = [Self::Never, Self::OnFailure, Self::Always];
+
     /// As it is written in a system file.
-    pub const NAMES: [&str; 3] = ["never", "on-failure", "always"];
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::OnFailure => "on-failure",
+            Self::Always => "always",
+        }
+    }
 
     /// Its number in `sysdesc::restart`.
     pub fn number(self) -> u64 {
@@ -106,8 +114,7 @@ impl Restart {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let all = [Self::Never, Self::OnFailure, Self::Always];
-        Self::NAMES.iter().zip(all).find(|(name, _)| **name == text).map(|(_, restart)| restart)
+        Self::ALL.into_iter().find(|restart| restart.name() == text)
     }
 }
 
@@ -345,7 +352,7 @@ fn share(source: &Source, vm: &VmToml) -> Result<Option<Share>, ConfigError> {
 fn restart(source: &Source, vm: &VmToml) -> Result<Restart, ConfigError> {
     let Some(text) = &vm.restart else { return Ok(Restart::default()) };
     Restart::parse(text.get_ref()).ok_or_else(|| {
-        let names = Restart::NAMES.map(|name| format!("\"{name}\""));
+        let names = Restart::ALL.map(|restart| format!("\"{}\"", restart.name()));
         source.error(text.span(), format!("`{}` is no restart policy", text.get_ref()), names.join(", "))
     })
 }
