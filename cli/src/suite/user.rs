@@ -45,7 +45,8 @@ pub fn terminal(_: &Context, cases: &mut Cases) -> Result<()> {
     );
     let mut command = Command::new("script");
     let mut session = Session::start(command.args(["-q", "-e", "-c", &inner, "/dev/null"]))?;
-    session.wait_for("Ctrl-] then: q quits", 0, within(60))?;
+    // The first start builds.
+    session.wait_for("Ctrl-] then: q quits", 0, within(600))?;
     let at = session.wait_for("guest:~# ", 0, within(120))?;
     let read = |path: &Path| std::fs::read_to_string(path).into_diagnostic();
     let raw = Command::new("stty").args(["-a", "-F", read(&tty)?.trim()]).output().into_diagnostic()?;
