@@ -123,7 +123,7 @@ fn steps() -> Vec<Step> {
     steps.extend(devices::steps());
     steps.push(Step::new("exec", user::exec));
     steps.push(Step::new("terminal", user::terminal));
-    steps.push(Step::new("fairness", fairness::run));
+    steps.extend(fairness::steps());
     steps.extend(neighbours::steps());
     steps.push(Step::new("loader-u-boot", loader::run));
     steps.extend(others::steps());
