@@ -36,6 +36,7 @@ pub fn busybox(busybox: &[u8], modules: &[Module], script: Option<&Script>) -> V
     cpio.add("dev/null", CHAR_DEVICE, (1, 3), b"");
     cpio.add("bin/busybox", FILE, (0, 0), busybox);
     cpio.add("bin/sh", LINK, (0, 0), b"busybox");
+    cpio.add("bin/ask", FILE, (0, 0), ASK.as_bytes());
     cpio.add("etc/passwd", 0o100_644, (0, 0), b"root:x:0:0:root:/root:/bin/sh\n");
     cpio.add("etc/profile", 0o100_644, (0, 0), PROFILE.as_bytes());
     for (n, module) in modules.iter().enumerate() {
@@ -80,6 +81,16 @@ export PS1
 poweroff() { busybox poweroff -f; }
 reboot() { busybox reboot -f; }
 halt() { busybox halt -f; }
+";
+
+/// A line to a virtio port, and the lines that come back. A port has one user at a time.
+const ASK: &str = "\
+#!/bin/sh
+# ask PORT WORDS: sends a line to /dev/virtio-ports/PORT, prints the lines that come within a second of each other.
+[ $# -gt 1 ] || { echo 'usage: ask PORT WORDS' >&2; ls /dev/virtio-ports >&2; exit 2; }
+port=$1 && shift && exec 3<>/dev/virtio-ports/$port || exit 1
+echo \"$*\" >&3
+while read -r -t 1 line <&3; do echo \"$line\"; done
 ";
 
 /// A shell with job control on the console; when it ends, the machine is powered off.
