@@ -107,6 +107,10 @@ fn is_terminal() -> bool {
 /// The first VM's guest on the machine itself.
 fn bare(system: &System, payload: Payload, scratch: &Scratch) -> Result<Boot> {
     let kernel = payload.kernels.first().ok_or_else(|| miette!("the system has no VM"))?;
+    let form = payload.forms.first().map(|form| form.format);
+    if !matches!(form, Some(sysdesc::format::IMAGE | sysdesc::format::ELF)) {
+        return Err(miette!("--bare starts arm64 Images and ELF files; this kernel is neither"));
+    }
     let image = scratch.write("Image", kernel)?;
     let initrd = match payload.initrds.first() {
         Some(Some(initrd)) => Some(scratch.write("initrd", initrd)?),

@@ -156,4 +156,50 @@ mod tests {
         assert_eq!([register(8, mode::FIQ), register(14, mode::FIQ), register(30, mode::FIQ)], [24, 30, 30]);
         assert_eq!([register(14, mode::USR), register(13, mode::SYS)], [14, 13]);
     }
+
+    /// A sequence that looks random (xorshift64).
+    fn random() -> impl Iterator<Item = u64> {
+        core::iter::successors(Some(0x9e37_79b9_7f4a_7c15u64), |&x| {
+            let x = x ^ x << 13;
+            let x = x ^ x >> 7;
+            Some(x ^ x << 17)
+        })
+    }
+
+    #[test]
+    fn any_syndrome_in_any_state_is_decoded_to_registers_that_exist() {
+        let mut values = random();
+        for _ in 0..100_000 {
+            let [esr, spsr, pc] = [0; 3].map(|_| values.next().unwrap());
+
+            let _ = executes(esr, spsr);
+            assert!(behind(esr, pc, spsr).0 < 1 << 32);
+            if let Some(access) = cp::decode(crate::syndrome::class(esr), esr, spsr) {
+                assert!(access.rt <= 31 && access.rt2.is_none_or(|rt2| rt2 <= 31));
+            }
+        }
+    }
+
+    #[test]
+    fn any_state_takes_an_exception_to_its_mode() {
+        use crate::inject::Exception;
+        let mut values = random();
+        for _ in 0..10_000 {
+            let [spsr, pc, sctlr, far] = [0; 4].map(|_| values.next().unwrap());
+            for (exception, mode) in [
+                (Exception::Undefined, mode::UND),
+                (Exception::InstructionAbort { far }, mode::ABT),
+                (Exception::DataAbort { far, write: true }, mode::ABT),
+            ] {
+                let (mut frame, mut state) = crate::reset::aarch32(pc, 0, 0);
+                frame.spsr = spsr;
+                state.sys[abi::vcpu::sys::SCTLR_EL1] = sctlr;
+
+                inject::inject(&mut frame, &mut state, exception);
+
+                assert_eq!((frame.spsr & mode::MASK, it(frame.spsr)), (mode, 0));
+                assert!(frame.elr < 1 << 32 && frame.x[20] < 1 << 32 && frame.x[22] < 1 << 32);
+            }
+        }
+    }
 }
