@@ -12,6 +12,7 @@ mod kernel;
 mod lecture;
 mod lines;
 mod loader;
+mod manage;
 mod neighbours;
 mod others;
 mod reproducible;
@@ -121,6 +122,7 @@ fn steps() -> Vec<Step> {
     steps.extend(guest::steps());
     steps.extend(console::steps());
     steps.extend(devices::steps());
+    steps.push(Step::new("manage", manage::run));
     steps.push(Step::new("exec", user::exec));
     steps.push(Step::new("terminal", user::terminal));
     steps.extend(fairness::steps());
