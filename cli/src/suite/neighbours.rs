@@ -13,6 +13,9 @@ use miette::{Result, miette};
 const OWN_CORE: u64 = 1_500;
 /// Most instructions that it may be late on a core that it shares.
 const SHARED_CORE: u64 = 2_000;
+/// Most instructions that it may be late when another VM ends meanwhile: the longest stretch that the kernel may be at
+/// work with interrupts masked (`masked_max`).
+const WHILE_ONE_ENDS: u64 = 5_000;
 /// Least share of a core, in per mille, for one of two guests of one priority.
 const HALF: f64 = 480.0;
 /// Seconds that a machine may take.
@@ -119,7 +122,7 @@ const BURN: &str = r#"
 "#;
 
 /// What the real-time guest said last: nothing missed, and never too late.
-fn deadlines(session: &Session, cases: &mut Cases) -> Result<()> {
+fn deadlines(session: &Session, limit: u64, cases: &mut Cases) -> Result<()> {
     let text = session.text_of("rtos");
     let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("RTOS t=") && line.contains("speed=")).collect();
     let line = lines.last().ok_or_else(|| miette!("the real-time guest said nothing"))?;
@@ -127,7 +130,7 @@ fn deadlines(session: &Session, cases: &mut Cases) -> Result<()> {
     let worst = last(line, "late_worst")?;
     let none_missed = at_most("periods left out", missed, 0);
     cases.case(&format!("{loops} deadlines, none missed"), none_missed);
-    cases.case(&format!("worst {worst} instructions late"), at_most("lateness", worst, SHARED_CORE));
+    cases.case(&format!("worst {worst} instructions late"), at_most("lateness", worst, limit));
     Ok(())
 }
 
@@ -146,7 +149,7 @@ fn shared_core(context: &Context, cases: &mut Cases) -> Result<()> {
     session.wait_for_of("rtos", "RTOS t=2", 0, within(LIMIT))?;
     session.wait_for_of("rtos", "speed=", 0, within(LIMIT))?;
     next_report(&mut session)?;
-    deadlines(&session, cases)
+    deadlines(&session, SHARED_CORE, cases)
 }
 
 /// Forks, pipes, system calls, page faults, memory, a busy console; so many seconds of them.
@@ -182,7 +185,7 @@ fn beside_linux(context: &Context, cases: &mut Cases, seconds: u64) -> Result<()
     let mut session = start(context, &format!("{RTOS}{linux}"), how, &scratch)?;
     session.wait_for_of("linux", "LOAD DONE", 0, within(LIMIT + 20 * seconds))?;
     next_report(&mut session)?;
-    deadlines(&session, cases)
+    deadlines(&session, SHARED_CORE, cases)
 }
 
 /// One core, the real-time guest, one that counts its share, and the hostile one, by several seeds one after the other.
@@ -207,7 +210,7 @@ fn hostile(context: &Context, cases: &mut Cases, seeds: &[u64], count: u64, limi
         session.wait_for_of("hostile", "count=", at, within(limit))?;
         next_report(&mut session)?;
         cases.case(&format!("seed {seed}: {count} attacks, to the end"), alive(&session));
-        deadlines(&session, cases)?;
+        deadlines(&session, WHILE_ONE_ENDS, cases)?;
         cases.case("the other guest has its share", share(&session.text_of("burn")));
     }
     Ok(())

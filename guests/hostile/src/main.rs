@@ -26,6 +26,7 @@ use guest_base::{args, gic, guard, psci, uart, write_sysreg};
 
 use calls::Calls;
 use random::Random;
+use registers::Registers;
 
 /// How often each kind of attack came back, and ended in an exception.
 #[derive(Default)]
@@ -74,13 +75,14 @@ extern "C" fn guest_main(dtb: u64) -> ! {
 fn attack(random: Random, mut calls: Calls, count: u64, only: Option<&str>) -> [Kind; 5] {
     let mut kinds: [Kind; 5] = core::array::from_fn(|_| Kind::default());
     let only = only.and_then(|only| NAMES.iter().position(|name| *name == only));
+    let mut registers = Registers::new();
     let mut done = 0;
     while done < count {
         let kind = only.unwrap_or_else(|| pick(&random));
         let passed = match kind {
             0 => access::attack(&random),
             1 => calls.attack(&random),
-            2 => registers::attack(&random),
+            2 => registers.attack(&random),
             3 => {
                 storms::attack(&random);
                 done += storms::EVENTS;

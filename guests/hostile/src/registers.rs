@@ -10,13 +10,38 @@ const SHIFTS: [u32; 5] = [19, 16, 12, 8, 5];
 const MSR: u32 = 0xd500_0000;
 const READ: u32 = 1 << 21;
 
-/// One access to a register, by x0. Whether it came back without an exception.
-pub fn attack(random: &Random) -> bool {
+/// Stubs that are written at a time: code that is written at run time is slow to run for the first time, on QEMU above all.
+const BATCH: u64 = 256;
+
+/// Stubs of random accesses.
+pub struct Registers {
+    stubs: u64,
+    left: u64,
+}
+
+impl Registers {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self { stubs: 0, left: 0 }
+    }
+
+    /// One access to a register, by x0. Whether it came back without an exception.
+    pub fn attack(&mut self, random: &Random) -> bool {
+        if self.left == 0 {
+            let words: [u32; 2 * BATCH as usize] =
+                core::array::from_fn(|n| if n % 2 == 0 { instruction(random) } else { RET });
+            (self.stubs, self.left) = (code::install(&words), BATCH);
+        }
+        self.left -= 1;
+        guard::call(self.stubs + 8 * self.left, [random.value(), 0, 0, 0]).is_ok()
+    }
+}
+
+fn instruction(random: &Random) -> u32 {
     let fields = fields(random);
     let read = random.below(2) == 0 || harms_self(&fields);
     let word = SHIFTS.iter().zip(fields).fold(MSR, |word, (shift, field)| word | field << shift);
-    let stub = code::install(&[word | if read { READ } else { 0 }, RET]);
-    guard::call(stub, [random.value(), 0, 0, 0]).is_ok()
+    word | if read { READ } else { 0 }
 }
 
 fn fields(random: &Random) -> [u32; 5] {
