@@ -31,8 +31,12 @@ pub struct Payload {
 /// Reads what the VMs of a system are to boot. `script` is run by the busybox initrd in place of a shell.
 pub fn payload(system: &System, toolchain: &Toolchain, script: Option<&initrd::Script>) -> Result<Payload> {
     let mut payload = Payload { kernels: Vec::new(), forms: Vec::new(), initrds: Vec::new() };
-    for vm in &system.vms {
-        let kernel = read_kernel(&vm.kernel, toolchain)?;
+    for (index, vm) in system.vms.iter().enumerate() {
+        let known = system.vms.iter().take(index).position(|other| other.kernel == vm.kernel);
+        let kernel = match known.and_then(|known| payload.kernels.get(known)) {
+            Some(kernel) => kernel.clone(),
+            None => read_kernel(&vm.kernel, toolchain)?,
+        };
         let form = format::detect(&kernel, wanted(vm)).map_err(|problem| vm.kernel_error(&problem))?;
         payload.forms.push(form);
         payload.kernels.push(kernel);

@@ -16,6 +16,7 @@ mod manage;
 mod neighbours;
 mod others;
 mod reproducible;
+mod restart;
 mod user;
 
 use crate::args::TestArgs;
@@ -129,6 +130,7 @@ fn steps() -> Vec<Step> {
     steps.extend(neighbours::steps());
     steps.push(Step::new("loader-u-boot", loader::run));
     steps.extend(others::steps());
+    steps.extend(restart::steps());
     steps.push(Step::new("equiv", equiv::run));
     steps.push(Step::new("lecture", lecture::run));
     steps.push(Step::new("bench", crate::command::bench::check));

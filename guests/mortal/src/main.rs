@@ -93,7 +93,7 @@ fn key() -> u8 {
         if let Some(byte) = uart::take() {
             return byte;
         }
-        sleep(20);
+        sleep(100);
     }
 }
 
