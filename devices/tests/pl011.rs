@@ -176,6 +176,34 @@ fn transmitted_byte_raises_the_interrupt_until_icr() {
 }
 
 #[test]
+fn byte_that_goes_at_once_is_as_one_that_is_written() {
+    for mask in [0, INT_TX] {
+        let (mut one, mut other) = (with_fifos(), with_fifos());
+        set(&mut one, IMSC, mask);
+        set(&mut other, IMSC, mask);
+
+        for changes in [mask != 0, false] {
+            assert_eq!(one.write(DR, B4, 7), Effect::Transmit(7));
+            assert_eq!(other.transmit_at_once(), Some(changes));
+            assert_eq!(one, other);
+        }
+    }
+}
+
+#[test]
+fn byte_that_has_to_wait_does_not_go_at_once() {
+    let mut uart = with_fifos();
+    uart.tx_stall();
+    let before = uart.clone();
+
+    assert_eq!(uart.transmit_at_once(), None);
+    assert_eq!(uart, before);
+    uart.tx_ready(u32::MAX);
+    set(&mut uart, CR, 0x381);
+    assert_eq!(uart.transmit_at_once(), None, "loopback");
+}
+
+#[test]
 fn stalled_host_fills_the_transmit_fifo() {
     let mut uart = with_fifos();
     uart.tx_stall();

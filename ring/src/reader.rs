@@ -46,9 +46,18 @@ impl<'a> Reader<'a> {
     pub fn read(&mut self, buffer: &mut [u8]) -> usize {
         let count = buffer.len().min(self.available() as usize);
         let mut at = self.tail;
-        for place in buffer.iter_mut().take(count) {
-            *place = self.byte(at);
-            at = at.wrapping_add(1);
+        let mut rest = buffer.get_mut(..count).unwrap_or_default();
+        while !rest.is_empty() {
+            // Whole words where there are some.
+            let step = if at & 3 == 0 && rest.len() >= 4 { 4 } else { 1 };
+            let Some((word, shift)) = self.ring.place(at) else { break };
+            let bytes = (word.load(Relaxed) >> shift).to_le_bytes();
+            let Some((now, later)) = core::mem::take(&mut rest).split_at_mut_checked(step) else { break };
+            match now.first_chunk_mut::<4>() {
+                Some(four) => *four = bytes,
+                None => now.iter_mut().zip(bytes).for_each(|(to, from)| *to = from),
+            }
+            (at, rest) = (at.wrapping_add(step as u32), later);
         }
         self.skip(count as u32);
         count

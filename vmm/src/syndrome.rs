@@ -51,6 +51,14 @@ impl DataAbort {
         let sas = self.0 & SAS;
         self.0 & (ISV | SSE | WNR) == ISV && (sas == 1 << 22 || sas == 2 << 22)
     }
+    /// Whether it is a store of 8 to 32 bits whose source is named.
+    #[must_use]
+    pub const fn is_plain_store(self) -> bool {
+        const ISV: u64 = 1 << 24;
+        const SAS: u64 = 3 << 22;
+        const WNR: u64 = 1 << 6;
+        self.0 & (ISV | WNR) == ISV | WNR && self.0 & SAS != SAS
+    }
     /// SAS: log2 of the access's bytes.
     #[must_use]
     pub const fn size_log2(self) -> u32 {
@@ -161,6 +169,16 @@ mod tests {
         assert_eq!((trap.register(), trap.read()), (3, false));
         assert!(Sysreg(iss | ec::SYSREG << 26 | IL).is_write_of(encode(3, 0, 12, 11, 5)));
         assert!(!Sysreg(iss | 1 | ec::SYSREG << 26 | IL).is_write_of(encode(3, 0, 12, 11, 5)));
+    }
+
+    #[test]
+    fn plain_stores_are_told_by_one_comparison() {
+        const ISV: u64 = 1 << 24;
+        const WNR: u64 = 1 << 6;
+
+        assert!((0..3).all(|sas| DataAbort(ISV | sas << 22 | WNR).is_plain_store()));
+        let others = [ISV | 3 << 22 | WNR, ISV | 2 << 22, 2 << 22 | WNR];
+        assert!(others.iter().all(|iss| !DataAbort(*iss).is_plain_store()));
     }
 
     #[test]

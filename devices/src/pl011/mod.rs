@@ -183,6 +183,18 @@ impl Pl011 {
         Some(byte)
     }
 
+    /// The guest writes a byte to UARTDR that goes out at once, as if [`Self::write`] had given [`Effect::Transmit`]: gives
+    /// whether [`Self::irq`] has changed. `None`: nothing was done, use that.
+    #[inline]
+    pub fn transmit_at_once(&mut self) -> Option<bool> {
+        if self.credit != UNLIMITED || self.tx.len() != 0 || self.loopback() {
+            return None;
+        }
+        let before = self.irq();
+        self.ris |= INT_TX;
+        Some(self.irq() != before)
+    }
+
     /// Accesses so far that were ignored (wraps).
     pub fn ignored(&self) -> u32 {
         self.ignored

@@ -5,6 +5,8 @@ use ring::{Reader, Writer};
 
 /// Most bytes taken from a ring at once, so that all have their turn.
 const TURN: u64 = 4096;
+/// Bytes that are copied at once.
+const PIECE: usize = 256;
 /// Seconds for which input that has no room is held back.
 const PATIENCE: u64 = 1;
 
@@ -38,15 +40,31 @@ impl<'a> Channel<'a> {
     pub fn pull(&mut self, held: bool) -> bool {
         let kept = self.history.end().saturating_sub(self.shown.max(self.history.start()));
         let room = if held { self.history.capacity().saturating_sub(kept) } else { TURN };
-        let mut count = 0;
-        while count < room.min(TURN)
-            && let Some(byte) = self.output.pop()
-        {
-            self.history.push(byte);
-            count += 1;
+        let mut left = room.min(TURN);
+        let mut some = false;
+        let mut buffer = [0; PIECE];
+        while left != 0 {
+            let wanted = buffer.get_mut(..left.min(PIECE as u64) as usize).unwrap_or_default();
+            let count = self.output.read(wanted);
+            if count == 0 {
+                break;
+            }
+            self.history.extend(wanted.get(..count).unwrap_or_default());
+            left -= count as u64;
+            some = true;
         }
-        self.touched.0 |= count != 0;
-        count != 0
+        self.touched.0 |= some;
+        some
+    }
+
+    /// Bytes to show, at the cursor: as many as lie together, at most `limit`.
+    pub fn chunk(&self, limit: u64) -> &[u8] {
+        self.history.slice(self.shown.max(self.history.start()), limit)
+    }
+
+    /// So many bytes of [`Self::chunk`] were shown.
+    pub fn sent(&mut self, count: usize) {
+        self.shown = self.shown.max(self.history.start()).saturating_add(count as u64);
     }
 
     /// The next byte to show, at the cursor.

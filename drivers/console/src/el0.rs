@@ -85,7 +85,7 @@ fn serve(channels: &mut [Channel<'static>], info: &ConsoleInfo) -> ! {
         uart.clear();
         let mut busy = take_input(&mut server, &mut uart);
         busy |= server.pull();
-        let stuck = uart.send(|| server.send());
+        let stuck = uart.send_from(&mut server);
         let input = server.can_receive(now());
         uart.enable(input, stuck);
         if bits & signal::UART != 0 {

@@ -55,6 +55,37 @@ impl<'a> History<'a> {
         }
     }
 
+    /// Appends bytes; the oldest ones go.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let at = self.end.checked_rem(self.capacity()).unwrap_or(0) as usize;
+            let place = self.bytes.get_mut(at..).unwrap_or_default();
+            let count = place.len().min(rest.len());
+            let (now, later) = rest.split_at_checked(count).unwrap_or_default();
+            if now.is_empty() {
+                return;
+            }
+            place.iter_mut().zip(now).for_each(|(to, from)| *to = *from);
+            if let Some(line) = now.iter().rposition(|byte| *byte == b'\n') {
+                self.line = self.end + line as u64 + 1;
+            }
+            self.end += count as u64;
+            rest = later;
+        }
+    }
+
+    /// Bytes from `position` on, at most `limit`: as many as lie together.
+    pub fn slice(&self, position: u64, limit: u64) -> &[u8] {
+        if position < self.start() || position >= self.end {
+            return &[];
+        }
+        let at = (position % self.capacity()) as usize;
+        let count = (self.end - position).min(limit) as usize;
+        let together = self.bytes.get(at..).unwrap_or_default();
+        together.get(..count).unwrap_or(together)
+    }
+
     /// Position behind the first line end from `position` on, if there is one before `limit`.
     pub fn line_end(&self, position: u64, limit: u64) -> Option<u64> {
         (position.max(self.start())..limit.min(self.end)).find(|at| self.get(*at) == Some(b'\n')).map(|at| at + 1)
@@ -112,9 +143,35 @@ mod tests {
     }
 
     #[test]
+    fn many_bytes_at_once_are_as_one_by_one() {
+        let (mut one, mut all) = ([0; 8], [0; 8]);
+        let text = "ab\ncdefghi\njk";
+        for cut in 0..text.len() {
+            let wanted = filled(&mut one, text);
+            let mut history = History::new(&mut all);
+            history.extend(&text.as_bytes()[..cut]);
+            history.extend(&text.as_bytes()[cut..]);
+            assert_eq!((history.end(), history.line(), history.bytes), (wanted.end(), wanted.line(), wanted.bytes));
+        }
+    }
+
+    #[test]
+    fn slices_are_what_lies_together() {
+        let mut bytes = [0; 8];
+        let history = filled(&mut bytes, "0123456789ab");
+
+        assert_eq!(
+            (history.slice(3, 9), history.slice(4, 9), history.slice(4, 2)),
+            (&b""[..], &b"4567"[..], &b"45"[..])
+        );
+        assert_eq!((history.slice(8, 99), history.slice(12, 1)), (&b"89ab"[..], &b""[..]));
+    }
+
+    #[test]
     fn no_memory_keeps_nothing() {
         let mut history = History::new(&mut []);
         history.push(1);
-        assert_eq!((history.end(), history.get(0)), (0, None));
+        history.extend(b"23");
+        assert_eq!((history.end(), history.get(0), history.slice(0, 1)), (0, None, &b""[..]));
     }
 }

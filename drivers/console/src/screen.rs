@@ -119,6 +119,22 @@ impl Screen {
         }
     }
 
+    /// Bytes of the channel with the focus that go out as they are.
+    pub fn chunk<'a>(&self, channels: &'a [Channel]) -> &'a [u8] {
+        let others = self.focus != 0 && channels.first().is_some_and(has_line);
+        if self.view == View::All || self.line.is_some() || others {
+            return &[];
+        }
+        channels.get(self.focus).map_or(&[], |channel| channel.chunk(u64::MAX))
+    }
+
+    /// So many bytes of [`Self::chunk`] were shown.
+    pub fn sent(&mut self, channels: &mut [Channel], count: usize) {
+        let Some(channel) = channels.get_mut(self.focus).filter(|_| count != 0) else { return };
+        channel.sent(count);
+        self.fresh = channel.history.get(channel.shown.saturating_sub(1)) == Some(b'\n');
+    }
+
     /// The next byte of a line that is shown as a whole.
     fn of_line(&mut self, channels: &mut [Channel], index: usize, end: u64, text: &mut Text) -> Option<u8> {
         let channel = channels.get_mut(index)?;

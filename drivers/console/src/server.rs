@@ -5,12 +5,36 @@ use crate::keys::{Key, Keys};
 use crate::screen::{Screen, View};
 use crate::stream::Stream;
 use crate::text::Text;
+use crate::uart::Source;
 use sysdesc::console::MAX_CHANNELS;
 
 /// Whom the UART connects with.
 enum Side {
     Terminal(Screen, Keys),
     Program(Stream),
+}
+
+impl Source for Server<'_, '_> {
+    fn chunk(&self) -> &[u8] {
+        if !self.text.is_empty() {
+            return &[];
+        }
+        match &self.side {
+            Side::Terminal(screen, _) => screen.chunk(self.channels),
+            Side::Program(stream) => stream.chunk(self.channels),
+        }
+    }
+
+    fn sent(&mut self, count: usize) {
+        match &mut self.side {
+            Side::Terminal(screen, _) => screen.sent(self.channels, count),
+            Side::Program(stream) => stream.sent(self.channels, count),
+        }
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        self.send()
+    }
 }
 
 /// The server's state.

@@ -41,6 +41,21 @@ impl Stream {
         text.pop()
     }
 
+    /// Bytes that go out as they are.
+    pub fn chunk<'a>(&self, channels: &'a [Channel]) -> &'a [u8] {
+        let chunk = channels.get(self.sending).map_or(&[] as &[u8], |channel| channel.chunk(self.left.into()));
+        let plain = chunk.iter().position(|byte| *byte == DLE).unwrap_or(chunk.len());
+        chunk.get(..plain).unwrap_or_default()
+    }
+
+    /// So many bytes of [`Self::chunk`] were sent.
+    pub fn sent(&mut self, channels: &mut [Channel], count: usize) {
+        self.left = self.left.saturating_sub(count as u32);
+        if let Some(channel) = channels.get_mut(self.sending) {
+            channel.sent(count);
+        }
+    }
+
     /// The first mark, before anything else: it tells that there are marks.
     pub fn greet(&self, text: &mut Text) {
         text.push(DLE);

@@ -30,6 +30,16 @@ const RX: u32 = 0x50;
 /// Transmit interrupt.
 const TX: u32 = 0x20;
 
+/// Where bytes to send come from.
+pub trait Source {
+    /// Bytes that can go out at once; none: ask [`Self::next`].
+    fn chunk(&self) -> &[u8];
+    /// So many of [`Self::chunk`] are out.
+    fn sent(&mut self, count: usize);
+    /// The next byte, which is then out; `None`: there is no more.
+    fn next(&mut self) -> Option<u8>;
+}
+
 /// The UART.
 pub struct Uart<R> {
     registers: R,
@@ -58,6 +68,26 @@ impl<R: Registers> Uart<R> {
                 return true;
             }
             let Some(byte) = next() else { return false };
+            self.registers.write(DR, u32::from(byte));
+        }
+    }
+
+    /// The same of a source.
+    pub fn send_from(&mut self, source: &mut impl Source) -> bool {
+        loop {
+            let chunk = source.chunk();
+            let mut count = 0;
+            while let Some(byte) = chunk.get(count)
+                && self.registers.read(FR) & FR_TXFF == 0
+            {
+                self.registers.write(DR, u32::from(*byte));
+                count += 1;
+            }
+            source.sent(count);
+            if self.registers.read(FR) & FR_TXFF != 0 {
+                return true;
+            }
+            let Some(byte) = source.next() else { return false };
             self.registers.write(DR, u32::from(byte));
         }
     }

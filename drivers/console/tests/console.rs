@@ -3,6 +3,7 @@
 use console_server::channel::Channel;
 use console_server::history::History;
 use console_server::server::Server;
+use console_server::uart::Source;
 use proptest::prelude::*;
 use ring::{Reader, Word, Writer, words_for};
 use sysdesc::console::{DLE, FIRST_CHANNEL};
@@ -48,12 +49,28 @@ fn terminal() -> (Server<'static, 'static>, [Vm; 3]) {
     (server, vms.try_into().unwrap_or_else(|_| unreachable!()))
 }
 
+/// Up to `limit` bytes that the server sends now: some at once, some one by one.
+fn take(server: &mut Server, limit: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    while out.len() < limit {
+        let chunk = server.chunk();
+        let count = chunk.len().min(limit - out.len()).min(5);
+        out.extend_from_slice(&chunk[..count]);
+        server.sent(count);
+        if out.len() < limit {
+            let Some(byte) = server.next() else { break };
+            out.push(byte);
+        }
+    }
+    out
+}
+
 /// All that the server sends now.
 fn sent(server: &mut Server) -> String {
     let mut out = Vec::new();
     while server.pull() || {
         let before = out.len();
-        out.extend(std::iter::from_fn(|| server.send()));
+        out.extend(take(server, usize::MAX));
         out.len() != before
     } {}
     String::from_utf8_lossy(&out).into_owned()
@@ -275,7 +292,7 @@ proptest! {
                 wanted[vm] += &text;
             }
             server.pull();
-            out.extend((0..taken).map_while(|_| server.send()));
+            out.extend(take(&mut server, taken));
         }
         for (vm, wanted) in vms[1..].iter_mut().zip(&mut wanted) {
             if vm.out.room() == 0 {
@@ -302,12 +319,12 @@ proptest! {
             let count = vms[vm].out.write(&bytes);
             wanted[vm].extend_from_slice(&bytes[..count]);
             server.pull();
-            out.extend((0..taken).map_while(|_| server.send()));
+            out.extend(take(&mut server, taken));
         }
         loop {
             let before = out.len();
             server.pull();
-            out.extend(std::iter::from_fn(|| server.send()));
+            out.extend(take(&mut server, usize::MAX));
             if out.len() == before {
                 break;
             }
@@ -342,11 +359,11 @@ proptest! {
             if server.can_receive(u64::from(key)) && key != 0x1d {
                 server.receive(key, u64::from(key));
             }
-            out.extend((0..200).map_while(|_| server.send()));
+            out.extend(take(&mut server, 200));
         }
         for _ in 0..50 {
             server.pull();
-            out.extend((0..1000).map_while(|_| server.send()));
+            out.extend(take(&mut server, 1000));
         }
         if program {
             prop_assert_eq!(channel_of(&out, 2), wanted);

@@ -53,18 +53,32 @@ fn uart_offset(ipa: u64) -> Option<u64> {
     (offset < m::DEVICE_SIZE).then_some(offset)
 }
 
-/// An access of the guest to what is not RAM. A poll of the UART's flags, of which a console makes one for each
-/// character, is answered at once.
+/// An access of the guest to what is not RAM. A poll of the UART's flags, and a character written to it, of which a console
+/// makes most, are answered at once.
 #[inline]
 pub fn data_abort(cpu: Cpu, esr: u64) {
     const FLAGS: u64 = m::UART_BASE + serial::FR;
+    const DATA: u64 = m::UART_BASE + serial::DR;
     let abort = DataAbort(esr);
     let page = cpu.page();
     if page.ipa() == FLAGS && abort.is_plain_load() {
         page.set_x(abort.register(), serial::get().poll(cpu));
         page.skip();
+    } else if page.ipa() == DATA && abort.is_plain_store() {
+        uart_put(cpu, page.x(abort.register()) as u8);
+        page.skip();
     } else {
         access(cpu, abort);
+    }
+}
+
+/// A character is written.
+#[inline(never)]
+fn uart_put(cpu: Cpu, byte: u8) {
+    match serial::get().put(byte) {
+        Some(false) => {}
+        Some(true) => uart_line(cpu),
+        None => uart_write(cpu, serial::DR, Width::B4, u64::from(byte)),
     }
 }
 

@@ -29,7 +29,7 @@ use sysdesc::console::RING_PAGES;
 use sysdesc::{VMM_CONSOLE, VmmInfo, exit, vmm_slot, worker};
 
 /// Offset of UARTDR.
-const DR: u64 = 0;
+pub const DR: u64 = 0;
 /// Offset of UARTFR.
 pub const FR: u64 = 0x18;
 /// UARTFR.BUSY: as the model has it, there are bytes in the FIFO, so the transmitter stands still.
@@ -132,6 +132,17 @@ impl Serial {
         drop(port);
         tell(ring);
         (value, changed)
+    }
+
+    /// The guest writes a byte to UARTDR; gives whether the interrupt line changed. `None`: it is for [`Self::write`].
+    #[inline]
+    pub fn put(&self, byte: u8) -> Option<bool> {
+        let mut port = self.port.lock();
+        let changed = port.model.transmit_at_once()?;
+        let ring = port.transmit(byte);
+        drop(port);
+        tell(ring);
+        Some(changed)
     }
 
     /// The guest writes; gives whether the interrupt line changed.
