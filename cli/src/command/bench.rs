@@ -150,6 +150,10 @@ fn measure(context: &Context, profile: &str, bare: bool) -> Result<Vec<Row>> {
     if rows.is_empty() {
         return Err(miette!("the benchmark guest printed no row"));
     }
+    if !bare {
+        let found = parse(&pair(context, profile)?);
+        rows.extend(found.into_iter().map(|(row, value, min)| to_row(&goals, row, profile, 1, value, min)));
+    }
     if !bare && profile == "max" {
         let own = boot_own(context, profile)?;
         rows.push(to_row(&goals, "boot_own".into(), profile, 1, own, own));
@@ -179,6 +183,24 @@ fn bench_guest(context: &Context, profile: &str, vcpus: u64, bare: bool) -> Resu
     let mut session = Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))?;
     session.wait_for("BENCH end", 0, within(LIMIT))?;
     Ok(session.text())
+}
+
+/// The rows that take two VMs on one core.
+fn pair(context: &Context, profile: &str) -> Result<String> {
+    let mut system = System::load("bench-pair")?;
+    system.mux = true;
+    let mut machine = Machine::new(Profile::load(profile)?, &system)?;
+    machine.icount = true;
+    let payload = image::payload(&system, &context.toolchain, None)?;
+    let scratch = Scratch::new()?;
+    let image = image::boot_image("root", Some((&system, payload)), &context.toolchain)?;
+    let boot = machine::kernel(&scratch.write("sosia.img", &image)?);
+    let mut session = Session::start(&mut machine.command(&context.qemu, &boot))?.with_names(&system);
+    session.wait_for_of("bench", "BENCH end", 0, within(LIMIT))?;
+    match ["bench", "equal"].iter().find_map(|vm| Some(session.text_of(vm)).filter(|text| text.contains("error"))) {
+        Some(text) => Err(miette!("{text}")),
+        None => Ok(session.text_of("bench")),
+    }
 }
 
 /// `BENCH row=NAME mean=M min=M n=N`; rows with `skip=` have no figure.

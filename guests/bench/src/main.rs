@@ -13,20 +13,22 @@
 #![no_main]
 
 mod measure;
+mod pair;
 mod rows;
 mod smp;
 mod vectors;
 
 use guest_base::machine::VIRTUAL_TIMER;
 use guest_base::mmu::{self, Table};
-use guest_base::{gic, psci, read_sysreg, uart};
+use guest_base::{args, gic, psci, read_sysreg, uart};
 
 static LEVEL1: Table = Table::identity();
 
 /// Entry from the boot code.
 #[allow(unsafe_code)] // The boot code calls this symbol.
 #[unsafe(no_mangle)]
-extern "C" fn guest_main() -> ! {
+extern "C" fn guest_main(dtb: u64) -> ! {
+    pair::run(args::command_line(dtb));
     uart::init();
     vectors::install();
     mmu::enable(&LEVEL1);
