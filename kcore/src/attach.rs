@@ -3,7 +3,6 @@
 //! An attachment is named by the address of that page with its index in the low bits; `next` and `prev` link all
 //! attachments of one Space by these names ([`crate::queue::Links`]), so that a Space can be destroyed.
 
-use abi::syscall::Status;
 use abi::{PAGE_SHIFT, PAGE_SIZE};
 
 /// One attachment. `space` is 0 in a free slot.
@@ -74,29 +73,29 @@ impl AttachmentTable {
         self.iter().find(|(_, a)| a.space == space && a.ipa == ipa).map(|(index, _)| index)
     }
 
-    /// Whether [`Self::extend_or_insert`] of `new` would be [`Status::Full`].
+    /// Where `new` is to be recorded: (index, whether the slot is free). It makes the attachment longer that it continues, so
+    /// that a MAP in steps is one attachment. None: the table is full. One pass: the table is long.
     #[must_use]
-    pub fn is_full_for(&self, new: &Attachment) -> bool {
-        !self.0.iter().any(|a| a.space == 0 || continues(a, new))
+    pub fn place(&self, new: &Attachment) -> Option<(usize, bool)> {
+        let mut free = None;
+        for (index, a) in self.0.iter().enumerate() {
+            if a.space == 0 {
+                free = free.or(Some((index, true)));
+            } else if continues(a, new) {
+                return Some((index, false));
+            }
+        }
+        free
     }
 
-    /// Records `new` (its links are ignored): longer by its pages becomes the attachment that it continues, so that a
-    /// MAP in steps is one attachment; else it takes a free slot, and the caller links it into the Space's list.
-    /// Returns (index, whether the slot is new).
-    ///
-    /// # Errors
-    /// `BadArg` without a Space, without pages or beyond the address space, `Full` without a free slot.
-    pub fn extend_or_insert(&mut self, new: Attachment) -> Result<(usize, bool), Status> {
-        if new.space == 0 || new.pages == 0 || new.end() > 1 << abi::IPA_BITS {
-            return Err(Status::BadArg);
+    /// Records `new` (its links are ignored) where [`Self::place`] said; the caller links it into the Space's list if the
+    /// slot was free.
+    pub fn record(&mut self, (index, fresh): (usize, bool), new: Attachment) {
+        match self.0.get_mut(index) {
+            Some(slot) if fresh => *slot = Attachment { next: 0, prev: 0, ..new },
+            Some(slot) => slot.pages += new.pages,
+            None => {}
         }
-        if let Some((index, a)) = self.0.iter_mut().enumerate().find(|(_, a)| continues(a, &new)) {
-            a.pages += new.pages;
-            return Ok((index, false));
-        }
-        let (index, slot) = self.0.iter_mut().enumerate().find(|(_, a)| a.space == 0).ok_or(Status::Full)?;
-        *slot = Attachment { next: 0, prev: 0, ..new };
-        Ok((index, true))
     }
 
     /// Frees a slot, which the caller has unlinked. Returns what it held.

@@ -27,7 +27,7 @@ const SCAN_STEP: u64 = 64;
 /// Objects that a core drops in an interrupt.
 const DROP_STEP: usize = 8;
 /// Objects marked, or interrupts looked at, in a step.
-const MARK_STEP: usize = 128;
+const MARK_STEP: usize = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {

@@ -18,7 +18,7 @@ use kcore::queue::Links;
 /// Pages scrubbed, descriptors written or attachments removed per step of a syscall: keeps a step near 1,000
 /// instructions (a page is 64 DC ZVA).
 const SCRUB_STEP: u64 = 2;
-const MAP_STEP: u32 = 16;
+const MAP_STEP: u32 = 32;
 
 /// WFE and SEV for locks.
 pub struct Wfe;
@@ -213,14 +213,12 @@ pub fn map(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs) -> Result<(u64, bool),
         return Err(Status::BadArg);
     }
     let attr = attributes(a.rights, device)?;
-    if f.attachments.with(|t| t.is_full_for(&attachment(space, a, 1))) {
-        return Err(Status::Full);
-    }
+    let place = f.attachments.with(|t| t.place(&attachment(space, a, 1))).ok_or(Status::Full)?;
     let pa = f.base.get() + a.first * PAGE_SIZE;
     let mut tables = Tables(space);
     let progress = pt::map(&mut tables, space.root.get(), a.ipa, pa, a.pages, attr, MAP_STEP);
     if progress.done_pages > 0 {
-        attach(f, space, a, progress.done_pages)?;
+        attach(f, place, &attachment(space, a, progress.done_pages));
     }
     dsb_ish();
     if attr.exec {
@@ -259,13 +257,13 @@ fn attachment(space: Obj<Space>, a: &MapArgs, pages: u64) -> Attachment {
     }
 }
 
-fn attach(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs, pages: u64) -> Result<(), Status> {
-    let (index, fresh) = f.attachments.with(|t| t.extend_or_insert(attachment(space, a, pages)))?;
-    if fresh {
-        space.attachments.with(|l| l.push_back(&mut SpaceLinks, f.addr() | index as u64));
+fn attach(f: Obj<Frame>, place: (usize, bool), new: &Attachment) {
+    f.attachments.with(|t| t.record(place, *new));
+    if place.1 {
+        let space = Obj::<Space>::at(new.space);
+        space.attachments.with(|l| l.push_back(&mut SpaceLinks, f.addr() | place.0 as u64));
         stats::ATTACHMENTS.fetch_add(1, Ordering::Relaxed);
     }
-    Ok(())
 }
 
 /// Attachments of a space: named by frame page | index.
