@@ -35,6 +35,8 @@ pub fn run(role: &str) {
         "measure" => measure(),
         "yield" => {
             uart::init();
+            vectors::install();
+            mmu::enable_with_shared();
             (0..4).for_each(|_| check_registers(5));
             loop {
                 // SAFETY: a call to the hypervisor that changes no register.
