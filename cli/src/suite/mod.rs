@@ -14,6 +14,7 @@ mod lines;
 mod loader;
 mod manage;
 mod neighbours;
+mod noise;
 mod others;
 mod reproducible;
 mod restart;
@@ -131,6 +132,7 @@ fn steps() -> Vec<Step> {
     steps.push(Step::new("loader-u-boot", loader::run));
     steps.extend(others::steps());
     steps.extend(restart::steps());
+    steps.extend(noise::steps());
     steps.push(Step::new("equiv", equiv::run));
     steps.push(Step::new("lecture", lecture::run));
     steps.push(Step::new("bench", crate::command::bench::check));

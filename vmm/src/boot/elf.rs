@@ -99,6 +99,26 @@ mod tests {
         assert_eq!(plan(&source(format::ELF, &file), RAM), Err(Error::Elf));
     }
 
+    /// A 32-bit file for Arm with one segment of 8 bytes.
+    fn file32(entry: u32, address: u32) -> Vec<u8> {
+        let mut out = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x28\0\x01\0\0\0".to_vec();
+        [entry, 52, 0, 0].iter().for_each(|word| out.extend(word.to_le_bytes()));
+        out.extend([52, 0, 32, 0, 1, 0, 40, 0, 0, 0, 0, 0]);
+        [1, 84, address, address, 8, 8, 5, 4096].iter().for_each(|word: &u32| out.extend(word.to_le_bytes()));
+        out.resize(92, 0xaa);
+        out
+    }
+
+    #[test]
+    fn file_of_32_bits_is_for_a_vm_of_32_bits() {
+        let file = file32(0x4008_0001, 0x4008_0000);
+
+        let narrow = plan(&Source { aarch32: true, ..source(format::ELF, &file) }, RAM).unwrap();
+
+        assert_eq!((narrow.entry, narrow.dtb), (0x4008_0001, 0x4000_0000));
+        assert_eq!(plan(&source(format::ELF, &file), RAM), Err(Error::Elf));
+    }
+
     #[test]
     fn file_without_segments_is_refused() {
         assert_eq!(plan(&source(format::ELF, &file(183, 0x4008_0000, &[])), RAM), Err(Error::Segments));
