@@ -116,13 +116,15 @@ impl Vm {
 
     /// Ends what runs or waits, for `cause`, and does what the policy says. Gives the cause if it stays stopped.
     pub fn end(&mut self, machine: &Machine, cause: Cause, info: Option<DomainInfo>) -> Option<Cause> {
-        if self.state == State::Running {
+        let life = machine.milliseconds(machine.now().saturating_sub(self.started));
+        let next = self.policy.stopped(cause, life);
+        // When the machine goes with it, its memory need not be cleared.
+        let last = cause == Cause::PowerOff && self.ends_run() && matches!(next, Next::Stay);
+        if self.state == State::Running && !last {
             self.take_apart();
         }
         let registers = info.map_or([0; 3], |info| [info.esr, info.elr, info.far]);
         self.last = Some(Stop { cause, registers });
-        let life = machine.milliseconds(machine.now().saturating_sub(self.started));
-        let next = self.policy.stopped(cause, life);
         if cause.is_failure() {
             self.report(cause, registers, next);
         }
