@@ -18,6 +18,7 @@ mod noise;
 mod others;
 mod reproducible;
 mod restart;
+mod systems;
 mod user;
 
 use crate::args::TestArgs;
@@ -125,6 +126,7 @@ fn steps() -> Vec<Step> {
     steps.extend(console::steps());
     steps.extend(devices::steps());
     steps.push(Step::new("manage", manage::run));
+    steps.extend(systems::steps());
     steps.push(Step::new("exec", user::exec));
     steps.push(Step::new("terminal", user::terminal));
     steps.extend(fairness::steps());
