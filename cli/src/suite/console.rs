@@ -59,7 +59,7 @@ fn same(got: &str, wanted: &str) -> Result<(), String> {
 
 /// Both write as fast as they can and end: each one's output is what it wrote, to the last byte.
 fn marked(context: &Context, cases: &mut Cases) -> Result<()> {
-    const LINES: usize = 4000;
+    const LINES: usize = 2000;
     let scratch = Scratch::new()?;
     let system = System::from_text("talkers", &talkers(LINES, "off", 1))?;
     let mut session = start(context, &system, &scratch)?;

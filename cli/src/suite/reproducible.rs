@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What a boot image is made of.
-const PACKAGES: [&str; 3] = ["kernel", "root", "vmm"];
+const PACKAGES: [&str; 4] = ["kernel", "root", "vmm", "console-server"];
 /// Not of the source.
 const LEFT_OUT: [&str; 2] = ["target", ".git"];
 
