@@ -12,17 +12,30 @@ use miette::{IntoDiagnostic, Result, bail};
 use std::io::Write;
 use std::process::ExitStatus;
 
+/// Seconds that a run may take, and a long one.
 const LIMIT: u64 = 180;
+const LONG: u64 = 3600;
 
 /// Runs `ktest` on one profile.
 pub fn run(context: &Context, profile: &str, cases: &mut Cases) -> Result<()> {
     let bytes = image::boot_image("ktest", None, &context.toolchain)?;
+    tests(context, profile, &bytes, LIMIT, cases)
+}
+
+/// The same with a million calls of hostile domains, and the oracle beside them.
+pub fn hostile(context: &Context, cases: &mut Cases) -> Result<()> {
+    compile::packages_with(&["kernel", "ktest"], &["ktest/long"], &context.toolchain)?;
+    tests(context, "max", &image::assemble("ktest", None)?, LONG, cases)?;
+    compile::packages(&["ktest"], &context.toolchain)
+}
+
+fn tests(context: &Context, profile: &str, bytes: &[u8], limit: u64, cases: &mut Cases) -> Result<()> {
     let scratch = Scratch::new()?;
-    let path = scratch.write("ktest.img", &bytes)?;
+    let path = scratch.write("ktest.img", bytes)?;
     let machine = Machine::new(Profile::load(profile)?, &System::empty(2))?;
     let mut session = Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))?;
     let mut lines = Lines::new(|line: &str| report(line, cases));
-    let ended = follow(&mut session, &mut lines);
+    let ended = follow(&mut session, &mut lines, limit);
     let end = lines.text.lines().any(|line| line.starts_with("KTEST end "));
     let result = match (crash::find_report(&session.log), ended) {
         (Some(report), _) => Err(report),
@@ -56,13 +69,13 @@ pub fn crash_record(context: &Context, cases: &mut Cases) -> Result<()> {
 }
 
 /// Reads the console to QEMU's end, or to a crash.
-fn follow(session: &mut Session, lines: &mut impl Write) -> Result<ExitStatus> {
-    let deadline = within(LIMIT);
+fn follow(session: &mut Session, lines: &mut impl Write, limit: u64) -> Result<ExitStatus> {
+    let deadline = within(limit);
     loop {
         match session.next(deadline)? {
             Event::Output(piece) => lines.write_all(&piece).into_diagnostic()?,
             Event::Ended(status) => return Ok(status),
-            Event::Deadline => bail!("it did not end within {LIMIT} s\n{}", session.tail(20)),
+            Event::Deadline => bail!("it did not end within {limit} s\n{}", session.tail(20)),
         }
         if crash::find_report(&session.log).is_some() {
             bail!("the kernel crashed");

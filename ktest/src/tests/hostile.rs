@@ -1,11 +1,13 @@
-//! Hostile domains: thousands of random syscalls with random arguments, seeded, alone and on two cores at a time. The
-//! kernel and this domain stay; whatever state they leave can be destroyed, and all memory comes back.
+//! Hostile domains: random syscalls with random arguments, thousands or a million, seeded, alone and on two cores at a
+//! time. Meanwhile the oracle watches: what they were not given stays as it is. The kernel and this domain stay; whatever
+//! state they leave can be destroyed, and all memory comes back.
 
 use crate::child::{Child, GRANTED, OWN, Role};
 use crate::env::{FREE, MACHINE, RW, SELF, accounts, after_ms, frame, now};
 use crate::image::boot_info;
 use crate::outcome::Outcome;
 use crate::shared::{self, word};
+use crate::tests::oracle::Watch;
 use crate::thread::sleep_ms;
 use crate::{check, check_eq, tests};
 use abi::cap::rights;
@@ -19,6 +21,12 @@ tests! {
 
 /// Calls of a hostile domain, unless it is ended or blocks before.
 const CALLS: u64 = 400;
+/// Least calls of a test: by the feature `long`, a million of both tests together.
+const LEAST: u64 = if cfg!(feature = "long") { 500_000 } else { 1 };
+/// Least seeds of a test.
+const SEEDS: u64 = 40;
+/// Steps of the oracle's walk beside each seed.
+const WATCHED: u64 = 4;
 /// Objects of this domain that the hostile ones share.
 const SHARED: u64 = FREE;
 
@@ -66,40 +74,49 @@ fn wait_for(children: &[Child]) {
     }
 }
 
-fn fuzz(seeds: core::ops::Range<u64>, children: usize) -> Outcome {
+fn fuzz(first_seed: u64, children: usize) -> Outcome {
     let before = accounts();
-    let mut calls = 0;
-    for seed in seeds {
-        shared_objects()?;
-        word(0).set(seed);
-        word(1).set(0);
-        let cores = boot_info().cores;
-        let mut made: [Option<Child>; 2] = [None, None];
-        for (n, child) in made.iter_mut().enumerate().take(children) {
-            *child = Some(armed(n, n as u64 % cores)?);
-        }
-        let made: [Child; 2] = made.map(|child| child.unwrap_or(Child::slots(3)));
-        for child in made.iter().take(children) {
-            child.start(Role::Fuzz, CALLS)?;
-        }
-        wait_for(&made[..children]);
-        calls += word(1).get();
+    let (mut seed, mut calls) = (first_seed, 0);
+    while seed < first_seed + SEEDS || calls < LEAST {
+        calls += round(seed, children)?;
         crate::env::clean_up();
         let after = accounts();
         check!(after == before, "seed {seed}: {after:?}, before {before:?}");
         check_eq!(crate::env::status(sys::cap_info(SELF)), abi::syscall::Status::Ok, "own domain");
+        check!(seed < first_seed + SEEDS || calls > 0, "no calls");
+        seed += 1;
     }
     shared::clear();
-    check!(calls > 0, "no calls");
     Ok(())
 }
 
+/// Hostile domains with one seed; gives how many calls the last of them made.
+fn round(seed: u64, children: usize) -> Outcome<u64> {
+    shared_objects()?;
+    word(0).set(seed);
+    word(1).set(0);
+    let cores = boot_info().cores;
+    let mut made: [Option<Child>; 2] = [None, None];
+    for (n, child) in made.iter_mut().enumerate().take(children) {
+        *child = Some(armed(n, n as u64 % cores)?);
+    }
+    let made: [Child; 2] = made.map(|child| child.unwrap_or(Child::slots(3)));
+    let mut watch = Watch::begin(seed)?;
+    for child in made.iter().take(children) {
+        child.start(Role::Fuzz, CALLS)?;
+    }
+    watch.steps(WATCHED / 2)?;
+    wait_for(&made[..children]);
+    watch.steps(WATCHED / 2)?;
+    Ok(word(1).get())
+}
+
 fn random_syscalls_of_one_domain() -> Outcome {
-    fuzz(1..41, 1)
+    fuzz(1, 1)
 }
 
 fn random_syscalls_of_two_domains_on_two_cores() -> Outcome {
-    fuzz(100..140, 2)
+    fuzz(100_000, 2)
 }
 
 fn signals_from_another_domain_while_it_is_destroyed() -> Outcome {
