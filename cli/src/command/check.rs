@@ -46,6 +46,9 @@ pub fn plan(system: &System, payload: &Payload, machine: &Machine) -> Result<u64
     for ((vm, form), initrd) in system.vms.iter().zip(&payload.forms).zip(&payload.initrds) {
         let initrd = initrd.as_ref().map_or(0, |initrd| initrd.len() as u64);
         check_guest(vm, form.memory, initrd)?;
+        if form.aarch32 && machine.profile.aarch32 == Some(false) {
+            return Err(vm.aarch32_error(&machine.profile.name));
+        }
         used += vm.memory;
     }
     if used > machine.memory {

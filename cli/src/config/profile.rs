@@ -20,6 +20,9 @@ pub struct Profile {
     pub cpus: u64,
     /// Memory, unless a system says otherwise.
     pub memory: String,
+    /// Whether its CPU has AArch32 at EL1, for guests of 32-bit Arm. Nothing said: it is not known before they start.
+    #[serde(default)]
+    pub aarch32: Option<bool>,
     /// More arguments.
     #[serde(default)]
     pub args: Vec<String>,
@@ -45,7 +48,7 @@ impl Profile {
     fn parse(path: &Path, text: &str) -> Result<Self> {
         let source = Source::new(&path.display().to_string(), text);
         let mut profile: Self = toml::from_str(text).map_err(|error| {
-            let right = "keys: cpu, machine, bare-machine, cpus, memory, args";
+            let right = "keys: cpu, machine, bare-machine, cpus, memory, aarch32, args";
             source.error(error.span().unwrap_or(0..0), error.message(), right)
         })?;
         parse_size(&profile.memory).map_err(|wrong| miette!("{}: {wrong}", path.display()))?;

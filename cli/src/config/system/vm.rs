@@ -140,6 +140,15 @@ impl Vm {
         )
     }
 
+    /// An error of a kernel of 32-bit Arm on a machine without AArch32 at EL1.
+    pub fn aarch32_error(&self, machine: &str) -> Report {
+        let wrong = format!(
+            "VM `{}` is of 32-bit Arm, and the machine ({machine}) runs such guests' user mode only",
+            self.name
+        );
+        self.report(|origin| &origin.kernel, wrong, "another machine, as by profile = \"max\" under [machine]")
+    }
+
     /// An error of the initrd's file.
     pub fn initrd_error(&self, problem: &str) -> Report {
         let wrong = format!("the initrd of VM `{}` cannot be used: {problem}", self.name);
