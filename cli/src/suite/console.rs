@@ -3,7 +3,7 @@
 use super::{Cases, Context, Step, boot};
 use crate::command::run::Scratch;
 use crate::config::{Profile, System};
-use crate::image;
+use crate::image::{self, compile};
 use crate::machine::{self, Machine};
 use crate::session::{Session, within};
 use miette::Result;
@@ -14,6 +14,7 @@ pub fn steps() -> Vec<Step> {
         Step::new("consoles-marked", marked),
         Step::new("consoles-terminal", terminal),
         Step::new("consoles-files", files),
+        Step::new("consoles-crash", crash),
     ]
 }
 
@@ -105,6 +106,30 @@ fn terminal(context: &Context, cases: &mut Cases) -> Result<()> {
     session.send(b"\x1d?")?;
     session.wait_for("*1 a\r\n   2 b\r\n", at, within(30))?;
     cases.case("shows the keys and the VMs", Ok(()));
+    Ok(())
+}
+
+/// The server faults: root starts it anew, and the VMs' rings are as they were.
+fn crash(context: &Context, cases: &mut Cases) -> Result<()> {
+    let scratch = Scratch::new()?;
+    let system = System::from_text("talkers", &talkers(20, "echo", 2))?;
+    let payload = image::payload(&system, &context.toolchain, None)?;
+    compile::packages(&["kernel", "root", "vmm"], &context.toolchain)?;
+    compile::packages_with(&["console-server"], &["console-server/crash-test"], &context.toolchain)?;
+    let path = scratch.write("sosia.img", &image::assemble("root", Some((&system, payload)))?)?;
+    compile::packages(&["console-server"], &context.toolchain)?;
+    let machine = Machine::new(Profile::load("max")?, &system)?;
+    let mut session = Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))?;
+    let at = session.wait_for("ready> ", 0, within(60))?;
+    session.send(b"before\x1e")?;
+    let at = session.wait_for("root: the console server stopped", at, within(30))?;
+    cases.case("is told", Ok(()));
+    session.send(b" after\r")?;
+    session.wait_for("after\r\nready> ", at, within(30))?;
+    session.send(b"\x1d2x")?;
+    let at = session.wait_for("console of b]\r\n", at, within(30))?;
+    session.wait_for("ready> x", at, within(30))?;
+    cases.case("the consoles go on", Ok(()));
     Ok(())
 }
 

@@ -7,8 +7,6 @@ use ring::{Reader, Writer};
 const TURN: u64 = 4096;
 /// Bytes that are copied at once.
 const PIECE: usize = 256;
-/// Seconds for which input that has no room is held back.
-const PATIENCE: u64 = 1;
 
 /// A channel.
 pub struct Channel<'a> {
@@ -99,14 +97,14 @@ impl<'a> Channel<'a> {
 
     /// Takes a byte of input. `false`: it has no room, and has to be held back. When it was held back for long, the VM
     /// does not read, and input is dropped until it does.
-    pub fn type_in(&mut self, byte: u8, now: u64, frequency: u64) -> bool {
+    pub fn type_in(&mut self, byte: u8, now: u64, patience: u64) -> bool {
         // A look again after it has said that it waits, so that the VM tells of room.
         if self.input.push(byte) || !self.input.sleep() && self.input.push(byte) {
             (self.waits, self.deaf, self.touched.1) = (None, false, true);
             return true;
         }
         let since = *self.waits.get_or_insert(now);
-        self.deaf |= now.saturating_sub(since) >= frequency.saturating_mul(PATIENCE);
+        self.deaf |= now.saturating_sub(since) >= patience;
         self.dropped += u64::from(self.deaf);
         self.deaf
     }

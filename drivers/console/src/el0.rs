@@ -20,6 +20,10 @@ const IDLE_LOOKS: u32 = 10;
 /// Bytes of input taken before output has its turn again.
 const INPUT_TURN: usize = 64;
 
+/// Ctrl-^: with the feature `crash-test` the server faults when it is typed.
+#[cfg(feature = "crash-test")]
+const CRASH: u8 = 0x1e;
+
 /// The physical UART's registers.
 struct Mmio;
 
@@ -109,6 +113,11 @@ fn take_input(server: &mut Server, uart: &mut Uart<Mmio>) -> bool {
             return taken != 0;
         }
         let Some(byte) = uart.receive() else { return taken != 0 };
+        #[cfg(feature = "crash-test")]
+        if byte == CRASH {
+            // SAFETY: it ends the domain.
+            unsafe { asm!("udf #0") };
+        }
         server.receive(byte, now);
     }
     true

@@ -8,6 +8,11 @@ use crate::text::Text;
 use crate::uart::Source;
 use sysdesc::console::MAX_CHANNELS;
 
+/// Seconds for which input without room is held back at a terminal, where nothing else can be typed meanwhile.
+const PATIENCE: u64 = 1;
+/// The same for a program, which may have more to say than a guest that still boots can take.
+const PROGRAM_PATIENCE: u64 = 60;
+
 /// Whom the UART connects with.
 enum Side {
     Terminal(Screen, Keys),
@@ -44,7 +49,8 @@ pub struct Server<'a, 'b> {
     text: Text,
     /// Input that has no room yet.
     held: Option<(usize, u8)>,
-    frequency: u64,
+    /// Ticks for which input without room is held back.
+    patience: u64,
 }
 
 /// Those who have to be told that something changed in their channel.
@@ -61,7 +67,8 @@ impl<'a, 'b> Server<'a, 'b> {
         } else {
             Side::Terminal(Screen::new(1.min(channels.len().saturating_sub(1))), Keys::default())
         };
-        Self { channels, side, text, held: None, frequency }
+        let patience = frequency.saturating_mul(if program { PROGRAM_PATIENCE } else { PATIENCE });
+        Self { channels, side, text, held: None, patience }
     }
 
     /// Shows channel `focus` at a terminal from the start on, or the lines of all.
@@ -146,7 +153,7 @@ impl<'a, 'b> Server<'a, 'b> {
     }
 
     fn type_in(&mut self, index: usize, byte: u8, now: u64) -> bool {
-        self.channels.get_mut(index).is_none_or(|channel| channel.type_in(byte, now, self.frequency))
+        self.channels.get_mut(index).is_none_or(|channel| channel.type_in(byte, now, self.patience))
     }
 
     /// Who has to be told, since the last time.
