@@ -13,6 +13,7 @@ const RING: u32 = 4096;
 /// Ticks of the server's clock in a second.
 const HZ: u64 = 1000;
 /// Ctrl-].
+#[cfg(test)]
 const SWITCH: u8 = 0x1d;
 
 /// What a console server on this side would show, and the ends of its channels.
