@@ -22,17 +22,19 @@ mod registers;
 mod storms;
 mod virtio;
 
+use guest_base::sysreg::counter;
 use guest_base::{args, gic, guard, psci, uart, write_sysreg};
 
 use calls::Calls;
 use random::Random;
 use registers::Registers;
 
-/// How often each kind of attack came back, and ended in an exception.
+/// How often each kind of attack came back, and ended in an exception; and ticks of the counter for all of them.
 #[derive(Default)]
 struct Kind {
     passed: u64,
     refused: u64,
+    ticks: u64,
 }
 
 impl Kind {
@@ -66,7 +68,9 @@ extern "C" fn guest_main(dtb: u64) -> ! {
     uart::init();
     uart::bytes(b"\n");
     for (name, kind) in NAMES.iter().zip(&kinds) {
-        uart::line(format_args!("HOSTILE {name}: {} came back, {} ended in an exception", kind.passed, kind.refused));
+        let Kind { passed, refused, ticks } = kind;
+        let each = ticks / (passed + refused).max(1);
+        uart::line(format_args!("HOSTILE {name}: {passed} came back, {refused} did not; {each} ticks each"));
     }
     uart::line(format_args!("HOSTILE end seed={seed} count={count}"));
     psci::system_off()
@@ -79,6 +83,7 @@ fn attack(random: Random, mut calls: Calls, count: u64, only: Option<&str>) -> [
     let mut done = 0;
     while done < count {
         let kind = only.unwrap_or_else(|| pick(&random));
+        let since = counter();
         let passed = match kind {
             0 => access::attack(&random),
             1 => calls.attack(&random),
@@ -91,6 +96,7 @@ fn attack(random: Random, mut calls: Calls, count: u64, only: Option<&str>) -> [
             _ => virtio::attack(&random),
         };
         kinds[kind].count(passed);
+        kinds[kind].ticks += counter() - since;
         done += 1;
     }
     kinds

@@ -23,7 +23,7 @@ const FAR: usize = 448;
 const BROKEN: usize = 480;
 
 /// Windows of devices: (address, bytes).
-const WINDOWS: [(u64, u64); 9] = [
+const WINDOWS: [(u64, u64); 10] = [
     (GICD, 0x1_0000),
     (GICD, 0x1000),
     (GICR, 0x4_0000),
@@ -33,6 +33,7 @@ const WINDOWS: [(u64, u64); 9] = [
     (0x090a_0000, 0x8000), // Accounts of stolen time: read-only.
     (0x0a00_0000, 0x4000), // virtio-mmio.
     (0x0b00_0000, 0x1000), // Refresh frame of the watchdog.
+    (0x2000_0000, 0x1000), // Memory shared with others.
 ];
 /// Control frame of the watchdog: switching that on is no attack on others.
 const WATCHDOG: core::ops::Range<u64> = 0x0b01_0000 - 64..0x0b02_0000;
