@@ -20,6 +20,10 @@ use crate::{ticks, vectors};
 const N: u64 = 1000;
 /// INTID of the first doorbell that a VM hears.
 const BELL: u32 = 80;
+/// Words of the shared memory: when the doorbell was heard; who is ready.
+const TIME: usize = 0;
+const EQUAL_READY: usize = 1;
+const HIGHER_READY: usize = 2;
 /// Registers that `pair_registers` fills: x0–x27, SP_EL0, TPIDR_EL0, TPIDRRO_EL0, v0–v31.
 const PATTERNS: usize = 28 + 3 + 64;
 
@@ -37,10 +41,10 @@ pub fn run(role: &str) {
             uart::init();
             vectors::install();
             mmu::enable_with_shared();
+            set(EQUAL_READY);
             (0..4).for_each(|_| check_registers(5));
             loop {
-                // SAFETY: a call to the hypervisor that changes no register.
-                unsafe { asm!("hvc #2", options(nomem, nostack)) };
+                give_way();
             }
         }
         "hear" => {
@@ -49,6 +53,7 @@ pub fn run(role: &str) {
             gic::init_cpu(&[]);
             gic::enable_edge_spi(BELL);
             write_sysreg!("vbar_el1", &raw const hear_vectors as u64);
+            set(HIGHER_READY);
             // SAFETY: does not return, and has no use for what Rust keeps in registers.
             unsafe { hear() }
         }
@@ -56,11 +61,34 @@ pub fn run(role: &str) {
     }
 }
 
+fn give_way() {
+    // SAFETY: a call to the hypervisor that changes no register.
+    unsafe { asm!("hvc #2", options(nomem, nostack)) };
+}
+
+/// Word `n` of the memory that the three VMs share.
+fn shared(n: usize) -> *mut u64 {
+    (SHARED as *mut u64).wrapping_add(n)
+}
+
+fn set(n: usize) {
+    // SAFETY: shared memory is mapped there.
+    unsafe { shared(n).write_volatile(1) }
+}
+
+fn is_set(n: usize) -> bool {
+    // SAFETY: as above.
+    unsafe { shared(n).read_volatile() != 0 }
+}
+
 fn measure() -> ! {
     uart::init();
     vectors::install();
     mmu::enable_with_shared();
     uart::line(format_args!("BENCH begin pair"));
+    while !is_set(EQUAL_READY) || !is_set(HIGHER_READY) {
+        give_way();
+    }
     (0..4).for_each(|_| check_registers(1));
     let both = ticks!(N, ["hvc #2"]);
     let empty = empty(N);
@@ -81,7 +109,7 @@ fn doorbells() -> Ticks {
         // SAFETY: a call that changes x0 only.
         unsafe { asm!("mov x0, #1", "isb", "mrs {}, cntpct_el0", "hvc #1", out(reg) start, out("x0") status) };
         // SAFETY: shared memory is mapped there; the other VM writes the word before this one goes on.
-        let heard = unsafe { (SHARED as *const u64).read_volatile() };
+        let heard = unsafe { shared(TIME).read_volatile() };
         if status != 0 || heard < start {
             uart::line(format_args!("BENCH error: status {status}, rung at {start}, heard at {heard}"));
             psci::system_off();
