@@ -128,7 +128,8 @@ impl RunQueue {
 
     /// Puts `id`, which is queued at `prio`, behind its equals.
     pub fn rotate(&mut self, links: &mut impl Links, prio: u32, id: u64) {
-        self.remove(links, prio, id);
-        self.push_back(links, prio, id);
+        let queue = &mut self.queues[prio as usize & 31];
+        queue.remove(links, id);
+        queue.push_back(links, id);
     }
 }

@@ -168,10 +168,15 @@ fn count_slice(core: &Core, sc: Obj<SchedContext>) {
 }
 
 /// Takes the stretch that ends now from the budget of the context that runs, if it pays.
+#[inline(always)]
 fn charge(core: &Core, now: u64) {
-    if core.budget_end.replace(u64::MAX) == u64::MAX {
-        return;
+    if core.budget_end.replace(u64::MAX) != u64::MAX {
+        charge_budget(core, now);
     }
+}
+
+#[inline(never)]
+fn charge_budget(core: &Core, now: u64) {
     let Some(sc) = core.running.get() else { return };
     let left = sc.budget.with(|b| {
         b.charge(core.since.get(), now);
@@ -187,6 +192,7 @@ fn charge(core: &Core, now: u64) {
 }
 
 /// The context that ran does not run any more.
+#[inline]
 pub fn retire(core: &Core, now: u64) {
     charge(core, now);
     let slice_end = core.slice_end.replace(u64::MAX);

@@ -43,6 +43,7 @@ pub fn lr_count() -> usize {
 }
 
 /// Saves what the registers hold of the current context, so that another can be entered.
+#[inline]
 pub fn leave(core: &Core) {
     let Some(current) = core.current.get() else { return };
     match current.which() {
@@ -247,7 +248,9 @@ pub fn load_vcpu(core: &Core, v: Obj<Vcpu>) {
     if v.aarch32.get() {
         load_aarch32(core, v);
     }
-    for_each_lr(v.lrs_used.get(), |n| write_lr(n, v.lrs.as_array_of_cells()[n].get()));
+    if v.lrs_used.get() != 0 {
+        load_lrs(v, |n| v.lrs.as_array_of_cells()[n].get());
+    }
     // Where EL1 can clear SRE, a guest must not do it for the next one.
     icc_sre_el1::write(7);
     vmpidr_el2::write(v.vmpidr.get());
@@ -274,7 +277,9 @@ pub fn flush_guest(v: Obj<Vcpu>) {
 pub fn unload_vcpu(core: &Core) {
     let Some(v) = core.loaded.replace(None) else { return };
     save_loaded(core, v);
-    for_each_lr(v.lrs_used.get(), |n| write_lr(n, 0));
+    if v.lrs_used.get() != 0 {
+        load_lrs(v, |_| 0);
+    }
     // The timer belongs to whoever is loaded: silence it; the deadline goes to the core's timer queue (`sched`).
     cntv_ctl_el0::write(0);
     if v.sys.as_array_of_cells()[sys::TIMER_ACTIVE].get() != 0 {
@@ -359,13 +364,27 @@ pub fn interrupt_pending() -> bool {
     (0..lr_count()).any(|n| read_lr(n) & LR_PENDING != 0)
 }
 
+/// Writes the list registers that `v` uses.
+#[inline(never)]
+fn load_lrs(v: Obj<Vcpu>, value: impl Fn(usize) -> u64) {
+    for_each_lr(v.lrs_used.get(), |n| write_lr(n, value(n)));
+}
+
+#[inline(never)]
+fn save_lrs(v: Obj<Vcpu>, used: u64) {
+    for_each_lr(used, |n| v.lrs.as_array_of_cells()[n].set(read_lr(n)));
+}
+
 /// Copies the registers of the loaded vCPU to its object; they stay valid.
+#[inline]
 pub fn save_loaded(core: &Core, v: Obj<Vcpu>) {
     let words = v.sys.as_array_of_cells();
     el1::save(words, core.hcr_alone.get());
     let used = !ich_elrsr_el2::read() & ((1 << lr_count()) - 1);
     v.lrs_used.set(used);
-    for_each_lr(used, |n| v.lrs.as_array_of_cells()[n].set(read_lr(n)));
+    if used != 0 {
+        save_lrs(v, used);
+    }
     // The physical interrupt is active as long as the virtual one is in LR0 (HW = 1), or is held.
     words[sys::TIMER_ACTIVE].set(used & 1 | u64::from(v.timer_held.get()));
     if v.aarch32.get() {
