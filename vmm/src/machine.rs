@@ -1,6 +1,6 @@
 //! The guest's machine: the memory map and interrupts of QEMU's `virt` board.
 
-/// Second flash bank, where U-Boot looks for its environment. Ours is erased and takes nothing.
+/// Second flash bank, where U-Boot looks for its environment. Ours is blank and takes nothing.
 pub const FLASH_BASE: u64 = 0x0400_0000;
 /// Bytes of a flash bank.
 pub const FLASH_SIZE: u64 = 0x0400_0000;

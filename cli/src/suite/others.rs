@@ -158,12 +158,23 @@ fn u_boot(context: &Context, cases: &mut Cases) -> Result<()> {
     let (mut session, _scratch) = start(context, "uboot-guest", U_BOOT)?;
     let booted = u_boot_prompt(&mut session, 0);
     case(cases, "gives a prompt", booted.map(drop))?;
-    case(cases, "takes a command", ask(&mut session, "uboot", "setexpr x 0x28 + 2; echo x${x}y", "x2ay"))?;
-    case(cases, "has its RAM", ask(&mut session, "uboot", "bdinfo", "size     = 0x0000000008000000"))?;
+    case(cases, "takes a command", command(&mut session, "setexpr x 0x28 + 2; echo x${x}y", "x2ay"))?;
+    case(cases, "has its RAM", command(&mut session, "bdinfo", "size     = 0x0000000008000000"))?;
+    let writes = command(&mut session, "mw 4000000 1; md 4000000 1", "04000000: 00000000");
+    case(cases, "cannot write its flash", writes)?;
+    case(cases, "reads all of its flash", command(&mut session, "md 7fffffc 1", "07fffffc: ffffffff"))?;
     let from = session.of("uboot").len();
     session.send_to("uboot", b"reset\r")?;
     case(cases, "resets", u_boot_prompt(&mut session, from).map(drop))?;
     powers_off(&mut session, cases, "uboot")
+}
+
+/// As [`ask`], up to the next prompt: U-Boot drops what is typed while a command runs.
+fn command(session: &mut Session, command: &str, answer: &str) -> Result<()> {
+    let from = session.of("uboot").len();
+    session.send_to("uboot", format!("{command}\r").as_bytes())?;
+    let at = session.wait_for_of("uboot", answer, from, within(60))?;
+    session.wait_for_of("uboot", "=> ", at, within(60)).map(drop)
 }
 
 fn u_boot_prompt(session: &mut Session, from: usize) -> Result<usize> {

@@ -20,6 +20,8 @@ pub const DTB_SIZE: u64 = 0x1_0000;
 /// Kernels and device trees start at multiples of this.
 const BLOCK: u64 = 2 << 20;
 const PAGE: u64 = 4096;
+/// Bytes of [`Layout::blank`]: what U-Boot reads of a flash bank to find its environment.
+pub const BLANK_SIZE: u64 = 0x4_0000;
 /// Most pieces of a kernel file.
 pub const MAX_PARTS: usize = 16;
 
@@ -113,6 +115,9 @@ pub struct Layout {
     pub dtb: u64,
     /// Initrd (meaningless if it has no bytes).
     pub initrd: u64,
+    /// For firmware: RAM that is blank at start and may stand for the start of the flash bank where it looks for its
+    /// settings. It reads them byte by byte.
+    pub blank: Option<u64>,
     parts: [Part; MAX_PARTS],
     count: usize,
 }
@@ -164,7 +169,10 @@ fn raw(source: &Source, ram: Ram) -> Result<Layout, Error> {
     ram.check(source.load, source.kernel.len() as u64)?;
     let mut placing = Placing::new(source.load);
     placing.add(Part { ipa: source.load, offset: 0, size: source.kernel.len() }, source.kernel.len() as u64)?;
-    placing.finish(source.entry, source.initrd_size, ram)
+    let layout = placing.finish(source.entry, source.initrd_size, ram)?;
+    let blank = ram.base.saturating_add(DTB_SIZE);
+    let free = layout.dtb == ram.base && source.load.saturating_sub(blank) >= BLANK_SIZE;
+    Ok(Layout { blank: free.then_some(blank), ..layout })
 }
 
 /// The kernel's parts and the memory that they take, for files that name their addresses.
@@ -203,7 +211,7 @@ impl Placing {
         if need > ram.size {
             return Err(Error::NoRoom { need, have: ram.size });
         }
-        Ok(Layout { entry, dtb, initrd, parts: self.parts, count: self.count })
+        Ok(Layout { entry, dtb, initrd, blank: None, parts: self.parts, count: self.count })
     }
 }
 
@@ -222,7 +230,7 @@ fn one_behind_the_other(source: &Source, kernel: u64, memory: u64, ram: Ram) -> 
     if let Some(first) = parts.first_mut() {
         *first = Part { ipa: kernel, offset: 0, size: source.kernel.len() };
     }
-    Ok(Layout { entry: kernel, dtb, initrd, parts, count: 1 })
+    Ok(Layout { entry: kernel, dtb, initrd, blank: None, parts, count: 1 })
 }
 
 /// A little-endian word of a file.
@@ -249,6 +257,7 @@ pub(crate) mod tests {
 
         assert_eq!((layout.entry, layout.dtb, layout.initrd), (0x4040_0010, 0x4000_0000, 0x4040_2000));
         assert!(layout.parts().eq(&[Part { ipa: 0x4040_0000, offset: 0, size: 0x1234 }]));
+        assert_eq!(layout.blank, Some(0x4001_0000));
     }
 
     #[test]
@@ -258,6 +267,7 @@ pub(crate) mod tests {
         let layout = plan(&source, RAM).unwrap();
 
         assert_eq!((layout.dtb, layout.initrd), (0x4020_0000, 0x4021_0000));
+        assert_eq!(layout.blank, None);
     }
 
     #[test]

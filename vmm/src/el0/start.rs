@@ -24,8 +24,8 @@ use sysdesc::{
     FLAG_AARCH32, MAX_BELLS_OUT, MAX_SHARED, MAX_VCPUS, VCPU_PAGES, VMM_INFO, VMM_INITRD, VMM_KERNEL, VmDesc, VmmInfo,
     exit, vmm_slot,
 };
-use vmm::boot::{self, Layout, Part, Ram, Source};
-use vmm::machine::{RAM_BASE, STOLEN_BASE};
+use vmm::boot::{self, BLANK_SIZE, Layout, Part, Ram, Source};
+use vmm::machine::{FLASH_BASE, RAM_BASE, STOLEN_BASE};
 use vmm::tree::{self, Config, Shared};
 
 /// Bytes of a handler's stack.
@@ -89,7 +89,7 @@ fn start(info: &VmmInfo) -> Result<(), Error> {
     let count = (info.vm.vcpus as usize).clamp(1, MAX_VCPUS);
     let memory = Memory::new(info.vm.memory);
     let layout = load(info, count, memory)?;
-    map(info)?;
+    map(info, &layout)?;
     let bells = Bells::new(info);
     let ports = match info.port_count {
         0 => None,
@@ -196,11 +196,15 @@ fn shared(info: &VmmInfo, n: usize) -> Shared<'_> {
 }
 
 /// Makes the guest's space, with its RAM and what it shares with others, and its own doorbell.
-fn map(info: &VmmInfo) -> Result<(), Error> {
+fn map(info: &VmmInfo, layout: &Layout) -> Result<(), Error> {
     let pages = info.vm.memory >> PAGE_SHIFT;
     create::space(SPACE_SLOT).map_err(Error::at("make the guest's space"))?;
     create::notification(u64::from(DOORBELLS)).map_err(Error::at("make a doorbell"))?;
     sys::map(vmm_slot::RAM, SPACE_SLOT, RAM_BASE, 0, pages, READ | WRITE | EXEC).map_err(Error::at("map guest RAM"))?;
+    if let Some(blank) = layout.blank {
+        let (from, pages) = (blank.saturating_sub(RAM_BASE) >> PAGE_SHIFT, BLANK_SIZE >> PAGE_SHIFT);
+        sys::map(vmm_slot::RAM, SPACE_SLOT, FLASH_BASE, from, pages, READ).map_err(Error::at("map a blank flash"))?;
+    }
     for (region, n) in info.shared.iter().take(info.shared_count as usize).zip(0..) {
         let rights = if region.writable != 0 { READ | WRITE } else { READ };
         sys::map(vmm_slot::SHARED + n, SPACE_SLOT, region.ipa, 0, region.size >> PAGE_SHIFT, rights)
