@@ -235,7 +235,7 @@ impl Assets {
             kernel_size: self.kernel.file.bytes.len() as u64,
             initrd_size: self.initrd.map_or(0, |initrd| initrd.file.bytes.len() as u64),
             cntfrq: info.cntfrq,
-            has_uart: u64::from(machine.console.is_some()),
+            has_console: u64::from(machine.console.is_some()),
             lr_count: info.lr_count,
             restarts,
             epoch: parts.head.epoch,

@@ -191,8 +191,6 @@ pub const VMM_RAM: u64 = 0x60_0000_0000;
 pub const VMM_KERNEL: u64 = 0x7d_0000_0000;
 /// Where a VMM finds the guest's initrd, mapped read-only.
 pub const VMM_INITRD: u64 = 0x7d_4000_0000;
-/// Where a VMM finds the physical PL011, mapped as a device.
-pub const VMM_UART: u64 = 0x7c_5000_0000;
 /// Where a VMM finds the pages of its vCPUs: [`VCPU_PAGES`] pages each.
 pub const VMM_VCPU_PAGES: u64 = 0x7c_6000_0000;
 /// Pages of a vCPU: `abi::vcpu::VcpuPage`, then `abi::vcpu::AccountPage`, which the guest may read.
@@ -212,8 +210,6 @@ pub const VMM_STACK_TOP: u64 = 0x7c_3000_0000;
 pub mod vmm_slot {
     /// The VMM's own domain.
     pub const SELF: u64 = 1;
-    /// Log (a machine capability with READ only: it can log, nothing else).
-    pub const LOG: u64 = 2;
     /// Guest RAM.
     pub const RAM: u64 = 4;
     /// Frame of the vCPU pages, one slot each; vCPU n has its pages from [`super::VCPU_PAGES`] × n on.
@@ -222,10 +218,8 @@ pub mod vmm_slot {
     pub const VCPU_SCHED: u64 = 16;
     /// Scheduling context of the worker thread.
     pub const WORKER_SCHED: u64 = 24;
-    /// Notification of the worker (READ + WRITE): the UART's interrupt signals bit 0.
+    /// Notification of the worker (READ + WRITE): [`super::worker`].
     pub const WORKER: u64 = 25;
-    /// Irq of the physical UART, absent if the VM has no console.
-    pub const UART_IRQ: u64 = 26;
     /// Notification (WRITE) of the console server: there is output, or room for input.
     pub const CONSOLE: u64 = 27;
     /// Notification (READ) of the incoming doorbells, bit n for the n-th; absent if there is none.
@@ -304,8 +298,8 @@ pub struct VmmInfo {
     pub initrd_size: u64,
     /// CNTFRQ_EL0, Hz.
     pub cntfrq: u64,
-    /// Whether [`VMM_UART`] is mapped.
-    pub has_uart: u64,
+    /// Whether the VM has a console: [`VMM_CONSOLE`] is mapped.
+    pub has_console: u64,
     /// List registers of the virtual CPU interface.
     pub lr_count: u64,
     /// How often this VM was started before.

@@ -84,7 +84,7 @@ impl Serial {
     /// Takes the rings that root has mapped, if there is a console. From then on the VMM's own lines go there, too.
     pub fn open(&self, info: &VmmInfo) {
         const WORDS: usize = (RING_PAGES * PAGE_SIZE / 4) as usize;
-        if info.has_uart == 0 {
+        if info.has_console == 0 {
             return;
         }
         // SAFETY: root maps the rings there before the VMM starts, for good; all who have them use them as atomic words.
