@@ -1,6 +1,7 @@
 //! `sosia check`: the plan of memory, cores and what connects VMs.
 
 mod placement;
+mod ram;
 mod table;
 
 use crate::args::CheckArgs;
@@ -8,7 +9,7 @@ use crate::config::{Kernel, Profile, System, Vm, show_size};
 use crate::image::{Payload, payload};
 use crate::machine::{Machine, OWN_MEMORY, VM_MEMORY};
 use crate::prepare::{self, toolchain};
-use miette::Result;
+use miette::{Report, Result};
 use std::collections::HashSet;
 
 /// A kernel's blocks.
@@ -38,30 +39,35 @@ pub fn run(args: &CheckArgs) -> Result<u8> {
 /// Checks that all fits; gives the bytes of the machine's memory that are used.
 pub fn plan(system: &System, payload: &Payload, machine: &Machine) -> Result<u64> {
     placement::check(system, machine.cpus)?;
-    let shared: u64 = system.links.shared.iter().map(|region| region.size).sum();
-    let mut used = FIRMWARE + own_memory(system) + shared;
     // Each different file is in the pack once.
     let files: HashSet<&Vec<u8>> = payload.kernels.iter().chain(payload.initrds.iter().flatten()).collect();
-    used += files.iter().map(|file| file.len() as u64).sum::<u64>();
+    let files: u64 = files.iter().map(|file| file.len() as u64).sum();
+    let shared: u64 = system.links.shared.iter().map(|region| region.size).sum();
+    let vms: Vec<u64> = system.vms.iter().map(|vm| vm.memory).collect();
     for ((vm, form), initrd) in system.vms.iter().zip(&payload.forms).zip(&payload.initrds) {
-        let initrd = initrd.as_ref().map_or(0, |initrd| initrd.len() as u64);
-        check_guest(vm, form.memory, initrd)?;
+        check_guest(vm, form.memory, initrd.as_ref().map_or(0, |initrd| initrd.len() as u64))?;
         if form.aarch32 && machine.profile.aarch32 == Some(false) {
             return Err(vm.aarch32_error(&machine.profile.name));
         }
-        used += vm.memory;
     }
-    if used > machine.memory {
-        let wrong = format!(
-            "the system needs {} MiB of memory, and the machine ({}) has {}",
-            used.div_ceil(1 << 20),
-            machine.profile.name,
-            show_size(machine.memory)
-        );
-        let right = format!("under [machine]: memory = \"{}M\"", used.next_multiple_of(64 << 20) >> 20);
-        return Err(system.memory_error(wrong, right));
+    let used = FIRMWARE + own_memory(system) + shared + files + vms.iter().sum::<u64>();
+    let wanted = ram::Wanted { image: FIRMWARE + files, own: OWN_MEMORY + shared, vms: &vms, beside: VM_MEMORY };
+    match ram::first_without_room(machine.memory, &wanted) {
+        None => Ok(used),
+        Some(vm) => Err(no_room(system, machine, vm, used, &wanted)),
     }
-    Ok(used)
+}
+
+fn no_room(system: &System, machine: &Machine, vm: usize, used: u64, wanted: &ram::Wanted) -> Report {
+    let has = format!("the machine ({}) has {}", machine.profile.name, show_size(machine.memory));
+    let wrong = if used > machine.memory {
+        format!("the system needs {} MiB of memory, and {has}", used.div_ceil(1 << 20))
+    } else {
+        let name = system.vms.get(vm).map_or("?", |vm| vm.name.as_str());
+        format!("the memory of VM `{name}` has no room in one piece: {has}, with the device tree in the midst of it")
+    };
+    let right = format!("under [machine]: memory = \"{}M\"", ram::enough(machine.memory, wanted) >> 20);
+    system.memory_error(wrong, right)
 }
 
 fn check_guest(vm: &Vm, kernel: u64, initrd: u64) -> Result<()> {
