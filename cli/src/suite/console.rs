@@ -64,7 +64,7 @@ fn marked(context: &Context, cases: &mut Cases) -> Result<()> {
     let scratch = Scratch::new()?;
     let system = System::from_text("talkers", &talkers(LINES, "off", 1))?;
     let mut session = start(context, &system, &scratch)?;
-    let status = session.wait_end(within(120))?;
+    let status = session.wait_end(within(400))?;
     for vm in ["a", "b"] {
         cases.case(&format!("{vm} loses nothing"), same(&session.text_of(vm), &wanted(LINES)));
     }
@@ -87,24 +87,24 @@ fn terminal(context: &Context, cases: &mut Cases) -> Result<()> {
     let at = session.wait_for("ready> ", 0, within(60))?;
     cases.case("shows the first VM alone", same(&session.text(), &format!("{}ready> ", wanted(LINES))));
     session.send(b"\x1d2")?;
-    let from = session.wait_for("console of b]\r\n", at, within(30))?;
-    let at = session.wait_for("ready> ", from, within(30))?;
+    let from = session.wait_for("console of b]\r\n", at, within(60))?;
+    let at = session.wait_for("ready> ", from, within(60))?;
     let replay = String::from_utf8_lossy(session.log.get(from..at).unwrap_or_default()).into_owned();
     cases.case("replays what another wrote", same(&replay, &format!("{}ready> ", wanted(LINES))));
     session.send(b"hello b\r")?;
-    let at = session.wait_for("hello b\r\nready> ", at, within(30))?;
+    let at = session.wait_for("hello b\r\nready> ", at, within(60))?;
     cases.case("keys go to the VM that is shown", Ok(()));
     session.send(b"\x1da")?;
-    let at = session.wait_for("keys go to b]\r\n", at, within(30))?;
+    let at = session.wait_for("keys go to b]\r\n", at, within(60))?;
     session.send(b"one\rtwo\r")?;
-    let at = session.wait_for("b| ready> one\r\nb| ready> two\r\n", at, within(30))?;
+    let at = session.wait_for("b| ready> one\r\nb| ready> two\r\n", at, within(60))?;
     cases.case("lines of all have names", Ok(()));
     session.send(b"\x1d1x")?;
-    let at = session.wait_for("console of a]\r\n", at, within(30))?;
-    session.wait_for("ready> x", at, within(30))?;
+    let at = session.wait_for("console of a]\r\n", at, within(60))?;
+    session.wait_for("ready> x", at, within(60))?;
     cases.case("switches back", Ok(()));
     session.send(b"\x1d?")?;
-    session.wait_for("*1 a\r\n   2 b\r\n", at, within(30))?;
+    session.wait_for("*1 a\r\n   2 b\r\n", at, within(60))?;
     cases.case("shows the keys and the VMs", Ok(()));
     Ok(())
 }
@@ -122,13 +122,13 @@ fn crash(context: &Context, cases: &mut Cases) -> Result<()> {
     let mut session = Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))?;
     let at = session.wait_for("ready> ", 0, within(60))?;
     session.send(b"before\x1e")?;
-    let at = session.wait_for("root: the console server stopped", at, within(30))?;
+    let at = session.wait_for("root: the console server stopped", at, within(60))?;
     cases.case("is told", Ok(()));
     session.send(b" after\r")?;
-    session.wait_for("after\r\nready> ", at, within(30))?;
+    session.wait_for("after\r\nready> ", at, within(60))?;
     session.send(b"\x1d2x")?;
-    let at = session.wait_for("console of b]\r\n", at, within(30))?;
-    session.wait_for("x", at, within(30))?;
+    let at = session.wait_for("console of b]\r\n", at, within(60))?;
+    session.wait_for("x", at, within(60))?;
     cases.case("the consoles go on", Ok(()));
     Ok(())
 }
@@ -139,7 +139,7 @@ fn files(_: &Context, cases: &mut Cases) -> Result<()> {
     let scratch = Scratch::new()?;
     let system = scratch.write("talkers.toml", talkers(LINES, "off", 1).as_bytes())?;
     let (system, logs) = (system.display().to_string(), scratch.path().join("logs"));
-    let output = super::user::sosia(&["run", &system, "--log", &logs.display().to_string(), "--timeout", "100"])?;
+    let output = super::user::sosia(&["run", &system, "--log", &logs.display().to_string(), "--timeout", "400"])?;
     let text = String::from_utf8_lossy(&output.stdout).replace('\r', "");
     for vm in ["a", "b"] {
         let own: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(vm)?.strip_prefix("| ")).collect();
@@ -149,7 +149,7 @@ fn files(_: &Context, cases: &mut Cases) -> Result<()> {
     }
     let ended = output.status.success() && text.lines().count() == 2 * LINES;
     cases.case("nothing else is shown", if ended { Ok(()) } else { Err(format!("{}\n{text}", output.status)) });
-    let output = super::user::sosia(&["run", &system, "--vm", "b", "--timeout", "100"])?;
+    let output = super::user::sosia(&["run", &system, "--vm", "b", "--timeout", "400"])?;
     cases.case("--vm gives one VM's bytes", same(&String::from_utf8_lossy(&output.stdout), &wanted(LINES)));
     Ok(())
 }
