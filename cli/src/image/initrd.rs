@@ -65,8 +65,14 @@ dmesg -n 1
 for module in /modules/*.ko; do [ -e $module ] && insmod $module; done
 if ls /sys/bus/virtio/devices/* >/dev/null 2>&1; then
     mkdir -p /dev/virtio-ports
-    # Names come a moment after the driver: the device is asked for them.
-    for try in 1 2 3 4 5 6 7 8 9; do ls /sys/class/virtio-ports/*/name >/dev/null 2>&1 && break; sleep 0.1; done
+    # Names come after the ports: the driver asks for them. Ten seconds at most.
+    for try in $(seq 100); do
+        set -- /sys/class/virtio-ports/*
+        ports=$#
+        set -- /sys/class/virtio-ports/*/name
+        [ -e $1 ] && [ $# = $ports ] && break
+        sleep 0.1
+    done
     for port in /sys/class/virtio-ports/*; do
         read -r name 2>/dev/null <$port/name && ln -s ../${port##*/} /dev/virtio-ports/$name
     done

@@ -80,6 +80,11 @@ impl Mailbox {
         self.0.fetch_or(posted.0, Ordering::Release);
     }
 
+    /// Whether nothing is in it (owner only: what is posted later is followed by a kick).
+    pub fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
     /// Takes out everything (owner only). One plain load when nothing is there.
     pub fn take(&self) -> Posted {
         if self.0.load(Ordering::Relaxed) == 0 {

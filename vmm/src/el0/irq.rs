@@ -190,21 +190,19 @@ pub fn set_spi(cpu: Cpu, intid: u32, level: impl FnOnce() -> bool) {
     refresh(cpu, |_, dist| ((), dist.set_level(intid, level()).map_or(0, |target| 1 << target)));
 }
 
-/// An edge on the line of an SPI.
+/// An edge on the line of an SPI, if it can go straight into a list register.
 #[inline]
-pub fn pulse(cpu: Cpu, intid: u32) {
-    {
-        let mut redist = cpu.own.redist.lock();
-        let elrsr = cpu.page().elrsr() & !cpu.page().dirty();
-        let update = redist.quick_spi(&mut cpu.vm().dist.lock(), intid, elrsr);
-        if let Some(update) = update {
-            return install(cpu, update, &redist);
-        }
+pub fn pulse_quick(cpu: Cpu, intid: u32) -> bool {
+    let mut redist = cpu.own.redist.lock();
+    let elrsr = cpu.page().elrsr() & !cpu.page().dirty();
+    let update = redist.quick_spi(&mut cpu.vm().dist.lock(), intid, elrsr);
+    if let Some(update) = update {
+        install(cpu, update, &redist);
     }
-    pulse_any(cpu, intid);
+    update.is_some()
 }
 
-#[inline(never)]
-fn pulse_any(cpu: Cpu, intid: u32) {
+/// An edge on the line of an SPI.
+pub fn pulse(cpu: Cpu, intid: u32) {
     refresh(cpu, |_, dist| ((), dist.pulse(intid).map_or(0, |target| 1 << target)));
 }

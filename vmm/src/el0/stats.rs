@@ -2,25 +2,15 @@
 #![allow(unsafe_code, reason = "a page shared with root")]
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use rt::sys;
+use sysdesc::VMM_STATS;
 use sysdesc::stats::VmStats;
-use sysdesc::{MAX_VCPUS, VMM_STATS, vmm_slot};
 
 pub use sysdesc::stats::{VcpuStats, kind};
 
-/// Counters that nobody reads, where root has mapped none.
-static PRIVATE: VmStats = VmStats {
-    heartbeat: AtomicU64::new(0),
-    vcpus: [const { VcpuStats { count: [const { AtomicU64::new(0) }; kind::COUNT] } }; MAX_VCPUS],
-};
-
 /// The page.
 pub fn page() -> &'static VmStats {
-    match sys::translate(vmm_slot::SELF, VMM_STATS) {
-        // SAFETY: root maps the page before the VMM starts, read-write and for good; it is atomics only.
-        Ok(_) => unsafe { &*(VMM_STATS as *const VmStats) },
-        Err(_) => &PRIVATE,
-    }
+    // SAFETY: root maps the page before the VMM starts, read-write and for good; it is atomics only.
+    unsafe { &*(VMM_STATS as *const VmStats) }
 }
 
 /// Counters of vCPU `index`.

@@ -135,7 +135,15 @@ pub fn action(own: &Vcpu) -> u64 {
 /// An exit that is not the guest's doing.
 #[inline(never)]
 pub fn asynchronous(cpu: Cpu) {
-    match cpu.page().reason() {
+    let reason = cpu.page().reason();
+    if reason != reason::KICK || !bell::quick(cpu) {
+        asynchronous_any(cpu, reason);
+    }
+}
+
+#[inline(never)]
+fn asynchronous_any(cpu: Cpu, reason: u64) {
+    match reason {
         reason::KICK => kicked(cpu),
         reason::MAINTENANCE => {
             cpu.count(kind::MAINTENANCE, 1);
