@@ -78,7 +78,7 @@ fn queue(core: &Core, sc: Obj<SchedContext>) -> &Exclusive<RunQueue> {
 
 /// Puts a ready scheduling context into the queue that its budget gives it.
 fn join(core: &Core, sc: Obj<SchedContext>, now: u64) {
-    let depleted = sc.budget.with(|b| !b.is_ready(now));
+    let depleted = sc.budget.with(|b| b.is_limited() && !b.is_ready(now));
     sc.depleted.set(depleted);
     queue(core, sc).with(|q| q.push_back(&mut ReadyLinks, sc.priority.get(), sc.addr()));
     if depleted {
@@ -155,6 +155,7 @@ pub fn rotate(core: &Core) {
 
 /// Counts the slice of `sc`, which runs, if it has equals. What is left of a slice stays with its owner, so that equals
 /// get their turn however often a higher priority interrupts.
+#[inline(always)]
 fn count_slice(core: &Core, sc: Obj<SchedContext>) {
     let wanted = queue(core, sc).with(|q| q.has_equal(sc.priority.get()));
     if wanted == (core.slice_end.get() != u64::MAX) {
@@ -165,6 +166,11 @@ fn count_slice(core: &Core, sc: Obj<SchedContext>) {
         let left = sc.left.take();
         core.slice_end.set(Core::now().saturating_add(if left == 0 { sc.slice.get() } else { left }));
     }
+}
+
+/// Counts one more; only its own core does.
+fn count(counter: &AtomicU64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
 /// Takes the stretch that ends now from the budget of the context that runs, if it pays.
@@ -183,7 +189,7 @@ fn charge_budget(core: &Core, now: u64) {
         b.left(now)
     });
     if left == 0 {
-        sc.depletions.fetch_add(1, Ordering::Relaxed);
+        count(&sc.depletions);
         if sc.queued.get() {
             part(core, sc);
             join(core, sc, now);
@@ -208,6 +214,7 @@ pub fn retire(core: &Core, now: u64) {
 }
 
 /// `sc` runs from now on. It pays from its budget while another is ready; what nobody wants is free.
+#[inline(always)]
 fn account(core: &Core, sc: Obj<SchedContext>, shared: bool) {
     let pays = shared && !sc.depleted.get() && sc.budget.with(|b| b.is_limited());
     let runs = core.running.get() == Some(sc);
@@ -222,7 +229,7 @@ fn account(core: &Core, sc: Obj<SchedContext>, shared: bool) {
         core.running.set(Some(sc));
         sc.stolen.stop(now);
         sc.run.start(now);
-        sc.chosen.fetch_add(1, Ordering::Relaxed);
+        count(&sc.chosen);
     }
     if pays {
         core.since.set(now);
