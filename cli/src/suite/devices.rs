@@ -144,7 +144,6 @@ peer = "linux"
 const FILE: &str = r#"
 P=/dev/virtio-ports/pipe
 check is_there_by_its_name test -c $P
-stty raw <$P 2>/dev/null
 dd if=/dev/urandom of=/tmp/file bs=64k count=4 2>/dev/null
 sum=$(sha256sum </tmp/file)
 if [ "$(hostname -s)" = guest ] && grep -q first /proc/cmdline; then
@@ -154,6 +153,7 @@ if [ "$(hostname -s)" = guest ] && grep -q first /proc/cmdline; then
     wait
     check brings_256_KiB_there_and_back test "$(sha256sum </tmp/back)" = "$sum"
 else
+    [ -c $P ] || poweroff -f
     exec 3<>$P
     head -c 262144 <&3 >&3
     sleep 1000
