@@ -22,6 +22,9 @@ pub struct List {
 }
 
 impl List {
+    /// Nothing is on it.
+    pub const EMPTY: Self = Self { head: 0, tail: 0 };
+
     /// First object, 0 if there is none. Iterate with [`Links::next`].
     #[must_use]
     pub const fn first(&self) -> u64 {

@@ -117,7 +117,7 @@ fn behind(target: Obj<Header>, h: Obj<Header>) -> u64 {
 fn mark(mut next: u64) -> Phase {
     for _ in 0..MARK_STEP {
         let Some(h) = Obj::<Header>::opt(next) else {
-            return Phase::Caps { domain: domain::ALL.load(Ordering::Relaxed), slot: 0 };
+            return Phase::Caps { domain: domain::ALL.lock().first(), slot: 0 };
         };
         h.dead.store(true, Ordering::Release);
         next = h.next.get();

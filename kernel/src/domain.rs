@@ -2,14 +2,17 @@
 
 use crate::core_local::Core;
 use crate::memory::{self, MANAGEMENT};
-use crate::object::{Domain, Entity, Header, Obj};
+use crate::object::{Domain, Entity, Header, Obj, links};
 use crate::{arch, notify, sched, space};
 use abi::cap::Kind;
 use abi::syscall::Status;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
+use kcore::lock::TicketLock;
+use kcore::queue::List;
 
-/// First of all domains. Management lock.
-pub static ALL: AtomicU64 = AtomicU64::new(0);
+/// All domains, the newest first. Management lock.
+pub static ALL: TicketLock<List, memory::Wfe> = TicketLock::new(List::EMPTY);
+links!(DomainLinks, Domain, next_domain, prev_domain);
 
 /// A new domain, its object, table and space from `pool`. Management lock.
 pub fn make(pool: Obj<Domain>) -> Result<Obj<Domain>, Status> {
@@ -35,29 +38,17 @@ fn fill(pool: Obj<Domain>, d: Obj<Domain>) -> Result<(), Status> {
 
 /// Puts a domain into the list of all.
 pub fn link(d: Obj<Domain>) {
-    let first = ALL.load(Ordering::Relaxed);
-    d.next_domain.set(first);
-    if let Some(first) = Obj::<Domain>::opt(first) {
-        first.prev_domain.set(d.addr());
-    }
-    ALL.store(d.addr(), Ordering::Relaxed);
+    ALL.lock().insert_after(&mut DomainLinks, 0, d.addr());
 }
 
 /// Takes a domain off the list of all.
 pub fn unlink(d: Obj<Domain>) {
-    let (next, prev) = (d.next_domain.get(), d.prev_domain.get());
-    if let Some(next) = Obj::<Domain>::opt(next) {
-        next.prev_domain.set(prev);
-    }
-    match Obj::<Domain>::opt(prev) {
-        Some(prev) => prev.next_domain.set(next),
-        None => ALL.store(next, Ordering::Relaxed),
-    }
+    ALL.lock().remove(&mut DomainLinks, d.addr());
 }
 
 /// All domains.
 pub fn all() -> impl Iterator<Item = Obj<Domain>> {
-    let first = Obj::<Domain>::opt(ALL.load(Ordering::Relaxed));
+    let first = Obj::<Domain>::opt(ALL.lock().first());
     core::iter::successors(first, |d| Obj::opt(d.next_domain.get()))
 }
 
