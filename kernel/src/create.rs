@@ -8,7 +8,7 @@ use crate::object::{
     Domain, Endpoint, Entity, Frame, Header, Irq, Notification, Obj, RunState, SchedContext, Schedulable, Space,
     Thread, Vcpu,
 };
-use crate::{caps, config, domain, gic, irq, mmu, notify, space, switch};
+use crate::{caps, config, domain, gic, irq, mmu, space, switch};
 use abi::PAGE_SIZE;
 use abi::cap::{Kind, rights};
 use abi::syscall::{Status, VCPU_AARCH32, frame};
@@ -208,10 +208,4 @@ pub fn handler(caller: Obj<Domain>, vcpu: u64, a: [u64; 5]) -> Result<(), Status
     v.doorbells.set((doorbells & 0xffff_ffff, doorbells >> 32));
     v.cntvoff.set(cntvoff);
     Ok(())
-}
-
-/// VCPU_BIND.
-pub fn bind(caller: Obj<Domain>, vcpu: u64, notification: u64) -> Result<(), Status> {
-    let v: Obj<Vcpu> = caps::get(caller, vcpu, rights::WRITE)?;
-    notify::bind(caps::get(caller, notification, rights::READ)?, v)
 }

@@ -24,7 +24,7 @@ pub fn signal(n: Obj<Notification>, bits: u64) {
 }
 
 /// VCPU_BIND: the vCPU is the waiter from now on. Management lock.
-pub fn bind(n: Obj<Notification>, v: Obj<Vcpu>) -> Result<(), Status> {
+pub fn bind(v: Obj<Vcpu>, n: Obj<Notification>) -> Result<(), Status> {
     if v.bell.load(Ordering::Relaxed) != 0
         || n.waiter.compare_exchange(0, v.addr(), Ordering::AcqRel, Ordering::Relaxed).is_err()
     {

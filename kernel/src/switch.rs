@@ -306,10 +306,14 @@ fn for_each_lr(mut set: u64, f: impl Fn(usize)) {
 pub fn load_aarch32(core: &Core, v: Obj<Vcpu>) {
     el1::load_aarch32(v.sys.as_array_of_cells());
     [&core.hcr_alone, &core.guest_hcr].iter().for_each(|hcr| hcr.set(hcr.get() & !HCR_RW));
+    set_fpexc(core, v, v.sys.as_array_of_cells()[sys::FPEXC32_EL2].get());
+}
+
+fn set_fpexc(core: &Core, v: Obj<Vcpu>, value: u64) {
     if core.fp_owner.get() == Some(v) {
         cptr_el2::write(CPTR_BASE);
         isb();
-        fpexc32_el2::write(v.sys.as_array_of_cells()[sys::FPEXC32_EL2].get());
+        fpexc32_el2::write(value);
     }
 }
 
@@ -328,11 +332,7 @@ fn save_aarch32(core: &Core, v: Obj<Vcpu>) {
 #[cold]
 fn end_aarch32(core: &Core, v: Obj<Vcpu>) {
     [&core.hcr_alone, &core.guest_hcr].iter().for_each(|hcr| hcr.set(hcr.get() | HCR_RW));
-    if core.fp_owner.get() == Some(v) {
-        cptr_el2::write(CPTR_BASE);
-        isb();
-        fpexc32_el2::write(FPEXC_EN);
-    }
+    set_fpexc(core, v, FPEXC_EN);
 }
 
 /// The current guest exits for a maintenance interrupt.

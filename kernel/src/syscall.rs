@@ -101,7 +101,7 @@ impl Call {
     fn manage(&self, number: u64, a: [u64; 6]) -> Outcome {
         let d = self.domain;
         match number {
-            sc::VCPU_BIND => create::bind(d, a[0], a[1]),
+            sc::VCPU_BIND => notify::bind(caps::get(d, a[0], rights::WRITE)?, caps::get(d, a[1], rights::READ)?),
             sc::CREATE => create::create(d, a[0], a[1], [a[2], a[3], a[4], a[5]]),
             sc::COPY => create::copy(d, a[0], a[1], a[2], a[3], a[4]),
             sc::DELETE => self.delete(a),

@@ -119,29 +119,24 @@ fn doorbell(v: Obj<Vcpu>) {
     let frame = v.shared().frame();
     let (first, count) = v.doorbells.get();
     let index = frame.x(0);
-    let status = if index < count { ring(v, first + index) } else { Status::BadCap };
-    frame.set_x(0, status as u64);
+    let rung = if index < count { ring(v, first + index) } else { Err(Status::BadCap) };
+    frame.set_x(0, rung.err().unwrap_or(Status::Ok) as u64);
 }
 
 #[inline(always)]
-fn ring(v: Obj<Vcpu>, slot: u64) -> Status {
-    let Some(domain) = v.common.domain.get() else { return Status::BadState };
-    match caps::notification(domain, slot, rights::WRITE) {
-        Ok((n, badge)) => {
-            notify::signal(n, syscall::signal_bits(badge, 1));
-            Status::Ok
-        }
-        Err(status) => status,
-    }
+fn ring(v: Obj<Vcpu>, slot: u64) -> Result<(), Status> {
+    let domain = v.common.domain.get().ok_or(Status::BadState)?;
+    let (n, badge) = caps::notification(domain, slot, rights::WRITE)?;
+    notify::signal(n, syscall::signal_bits(badge, 1));
+    Ok(())
 }
 
 /// WFI while others want the core. (WFE is not trapped.) A conditional one of AArch32 is the VMM's: an implementation may
 /// trap it although its condition fails, and IT has to be advanced.
 fn wait_for_interrupt(core: &'static Core, v: Obj<Vcpu>, esr: u64) {
-    const CV: u64 = 1 << 4;
-    let spsr = spsr_el2::read();
-    let condition = (esr >> 20) & 0x1f;
-    if spsr & SPSR_AARCH32 != 0 && (spsr & SPSR_IT != 0 || (condition & CV != 0 && condition != CV | 0xe)) {
+    // ESR_EL2.CV and COND: valid, and not "always".
+    let (spsr, conditional) = (spsr_el2::read(), matches!((esr >> 20) & 0x1f, 0x10..=0x1d));
+    if spsr & SPSR_AARCH32 != 0 && (spsr & SPSR_IT != 0 || conditional) {
         v.shared().set_esr(esr);
         return switch::exit(core, v, reason::SYNC);
     }
