@@ -14,7 +14,6 @@ use std::process::ExitStatus;
 
 /// Seconds that a run may take, and a long one.
 const LIMIT: u64 = 180;
-const MASKED_LIMIT: u64 = 1800;
 const LONG: u64 = 3600;
 
 /// Runs `ktest` on one profile.
@@ -46,30 +45,6 @@ fn tests(context: &Context, profile: &str, bytes: &[u8], limit: u64, cases: &mut
     };
     cases.case("runs to its end", result);
     Ok(())
-}
-
-/// Most instructions with interrupts masked at EL2.
-const MASKED: u64 = 5000;
-
-/// The longest stretch with interrupts masked over the kernel's tests, on one core whose clock counts instructions. (What the
-/// tests themselves say is not asked here: some wait for a device whose clock goes otherwise.)
-pub fn masked(context: &Context, cases: &mut Cases) -> Result<()> {
-    compile::packages_with(&["kernel", "ktest"], &["kernel/measure"], &context.toolchain)?;
-    let scratch = Scratch::new()?;
-    let path = scratch.write("ktest.img", &image::assemble("ktest", None)?)?;
-    let mut machine = Machine::new(Profile::load("max")?, &System::empty(1))?;
-    machine.icount = true;
-    let mut session = Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))?;
-    let at = session.wait_for("MASKED max=", 0, within(MASKED_LIMIT))?;
-    session.wait_for("KTEST end", at, within(LIMIT))?;
-    let text = session.text();
-    let max = text.split("MASKED max=").nth(1).and_then(|rest| rest.lines().next()?.trim().parse::<u64>().ok());
-    let result = match max {
-        Some(1..=MASKED) => Ok(()),
-        other => Err(format!("{other:?}, at most {MASKED} allowed")),
-    };
-    cases.case(&format!("longest {} instructions", max.unwrap_or(0)), result);
-    compile::packages(&["kernel"], &context.toolchain)
 }
 
 /// A kernel that faults leaves a record that can be read, and the machine does not go on.

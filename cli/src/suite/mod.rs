@@ -122,7 +122,6 @@ fn steps() -> Vec<Step> {
         steps.push(if profile == "cortex-a53" { step.long() } else { step });
     }
     steps.push(Step::new("kernel-hostile", kernel::hostile).long());
-    steps.push(Step::new("masked", kernel::masked).long());
     steps.push(Step::new("crash-record", kernel::crash_record));
     steps.extend(guest::steps());
     steps.extend(console::steps());
