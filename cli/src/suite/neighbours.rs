@@ -220,7 +220,9 @@ fn hostile(context: &Context, cases: &mut Cases, seeds: &[u64], count: u64, othe
         let scratch = Scratch::new()?;
         let how = How { icount: true, ..How::default() };
         let mut session = start(context, &format!("{RTOS}{others}{hostile}{LINK}"), how, &scratch)?;
-        let at = session.wait_for_of("hostile", "HOSTILE end", 0, within(limit))?;
+        let ended = session.wait_for_of("hostile", "HOSTILE end", 0, within(limit));
+        // A guest that finds a fault of QEMU's: what QEMU says of it is on its stderr.
+        let at = ended.map_err(|error| miette!("{error}\n{}", session.stop()))?;
         session.wait_for_of("hostile", "count=", at, within(limit))?;
         next_report(&mut session)?;
         cases.case(&format!("seed {seed}: {count} attacks, to the end"), alive(&session));
