@@ -1,6 +1,6 @@
 //! The management channel: `sosia ps` and `sosia vm` against a running system, and garbage on the line.
 
-use super::{Cases, Context, boot};
+use super::{Cases, Context, boot, tool};
 use crate::command::run::Scratch;
 use crate::config::{Profile, System};
 use crate::machine::Machine;
@@ -61,8 +61,7 @@ pub fn run(context: &Context, cases: &mut Cases) -> Result<()> {
 
 /// This very program, with other arguments.
 fn sosia(arguments: &[&str]) -> Result<Output> {
-    let program = std::env::current_exe().into_diagnostic()?;
-    Command::new(program).args(arguments).env("NO_COLOR", "1").output().into_diagnostic()
+    Command::new(tool()).args(arguments).env("NO_COLOR", "1").output().into_diagnostic()
 }
 
 fn json(name: &str) -> Result<Value> {

@@ -22,10 +22,13 @@ mod systems;
 mod user;
 
 use crate::args::TestArgs;
+use crate::command::run::Scratch;
 use crate::prepare::qemu::Qemu;
 use crate::prepare::toolchain::Toolchain;
 use crate::prepare::{self, qemu, toolchain};
-use miette::{Result, bail};
+use miette::{IntoDiagnostic, Result, WrapErr, bail};
+use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// What every step needs.
@@ -142,6 +145,23 @@ fn steps() -> Vec<Step> {
     steps
 }
 
+/// This program, for steps that run it as users do.
+static TOOL: OnceLock<PathBuf> = OnceLock::new();
+
+/// Keeps a copy of this program: cargo replaces the file that runs when a step builds it with other features.
+fn keep_tool(scratch: &Scratch) -> Result<()> {
+    let copy = scratch.path().join("sosia");
+    let own = std::env::current_exe().into_diagnostic()?;
+    std::fs::copy(&own, &copy).into_diagnostic().wrap_err_with(|| format!("cannot copy {}", own.display()))?;
+    TOOL.get_or_init(|| copy);
+    Ok(())
+}
+
+/// A command that runs this program.
+fn tool() -> PathBuf {
+    TOOL.get().cloned().unwrap_or_else(|| "sosia".into())
+}
+
 /// Runs the suite; the status is 1 if anything failed.
 pub fn run(args: &TestArgs) -> Result<u8> {
     let wanted = |step: &Step| {
@@ -158,6 +178,8 @@ pub fn run(args: &TestArgs) -> Result<u8> {
         bail!(help = "`./sosia test --all --list` shows all", "no test has `{filter}` in its name");
     }
     prepare::announce();
+    let scratch = Scratch::new()?;
+    keep_tool(&scratch)?;
     let context = Context { toolchain: toolchain::prepare()?, qemu: qemu::prepare()? };
     let mut cases = Cases::new();
     for step in &steps {

@@ -1,6 +1,6 @@
 //! `sosia run` as a user meets it: exit statuses of `--exec`, and the raw terminal with its escape key.
 
-use super::{Cases, Context};
+use super::{Cases, Context, tool};
 use crate::command::run::Scratch;
 use crate::session::{Session, within};
 use miette::{IntoDiagnostic, Result};
@@ -9,8 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 /// Runs this tool.
 pub fn sosia(arguments: &[&str]) -> Result<Output> {
-    let program = std::env::current_exe().into_diagnostic()?;
-    Command::new(program).args(arguments).stdin(Stdio::null()).output().into_diagnostic()
+    Command::new(tool()).args(arguments).stdin(Stdio::null()).output().into_diagnostic()
 }
 
 fn expect(output: &Output, status: i32, stdout: &str, stderr: &str) -> Result<(), String> {
@@ -35,7 +34,7 @@ pub fn exec(_: &Context, cases: &mut Cases) -> Result<()> {
 pub fn terminal(_: &Context, cases: &mut Cases) -> Result<()> {
     let scratch = Scratch::new()?;
     let [before, tty, after] = ["before", "tty", "after"].map(|name| scratch.path().join(name));
-    let program = std::env::current_exe().into_diagnostic()?;
+    let program = tool();
     let inner = format!(
         "stty -a > {}; tty > {}; {} run; echo status=$?; stty -a > {}",
         before.display(),

@@ -72,11 +72,21 @@ fn milli(ticks: i128, n: u64) -> i128 {
     ticks * 1_000_000_000_000 / frequency / i128::from(n.max(1))
 }
 
+/// The console's server takes the line from its ring a moment after it was printed: that is not the next row's cost.
+fn settle() {
+    let frequency = read_sysreg!("cntfrq_el0");
+    let end = read_sysreg!("cntvct_el0").wrapping_add(frequency / 100);
+    while end.wrapping_sub(read_sysreg!("cntvct_el0")).cast_signed() > 0 {
+        core::hint::spin_loop();
+    }
+}
+
 /// Prints a row: `cost` less `base`, which is the empty loop of the same length or a second pass over the same work.
 pub fn row(name: &str, cost: Ticks, base: Ticks, note: &str) {
     let mean = milli(i128::from(cost.total) - i128::from(base.total), cost.n);
     let min = milli(i128::from(cost.min) - i128::from(base.min), 1) / 1000;
     uart::line(format_args!("BENCH row={name} mean={} min={min} n={}{note}", Milli(mean), cost.n));
+    settle();
 }
 
 /// Prints that a row could not be taken.
