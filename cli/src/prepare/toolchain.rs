@@ -27,22 +27,27 @@ impl Toolchain {
     /// The same for a checkout at `root` that is built in `target`.
     pub fn apply_to(&self, cargo: &mut Command, root: &Path, target: &Path) {
         cargo.args(["--target", TARGET, "--target-dir"]).arg(target);
-        cargo.arg("--config").arg(format!("target.{TARGET}.rustflags={:?}", remapped(root)));
+        cargo.arg("--config").arg(format!("target.{TARGET}.rustflags={:?}", self.remapped(root)));
         if let Self::Source(library) = self {
             // Not for host builds: crates that probe for nightly features would find them.
             cargo.env("RUSTC_BOOTSTRAP", "1").env("__CARGO_TESTS_ONLY_SRC_ROOT", library).arg("-Zbuild-std=core,alloc");
         }
     }
-}
 
-/// Options of rustc that keep this machine's directories out of what is built: panics name their files, and the same
-/// source gives the same bytes wherever it lies.
-fn remapped(root: &Path) -> Vec<String> {
-    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
-    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(home);
-    let crates = cargo.map(|cargo| remap(&cargo.join("registry/src"), "crates"));
-    [remap(root, "sosia")].into_iter().chain(crates).collect()
+    /// Options of rustc that keep this machine's directories out of what is built: panics name their files, and the same
+    /// source gives the same bytes wherever it lies. Where several match, the last one counts: the library's source may be
+    /// below `root`.
+    fn remapped(&self, root: &Path) -> Vec<String> {
+        let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+        let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(home);
+        let crates = cargo.map(|cargo| remap(&cargo.join("registry/src"), "crates"));
+        let library = match self {
+            Self::Installed => None,
+            Self::Source(library) => Some(remap(library, "library")),
+        };
+        [remap(root, "sosia")].into_iter().chain(crates).chain(library).collect()
+    }
 }
 
 /// The version of rustc on the path, as `1.95.0`.
