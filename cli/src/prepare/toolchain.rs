@@ -21,13 +21,13 @@ pub enum Toolchain {
 impl Toolchain {
     /// Adds what cargo needs to a command line that builds this checkout for the target.
     pub fn apply(&self, cargo: &mut Command) {
-        self.apply_to(cargo, &paths::root(), &paths::target_el());
+        self.apply_to(cargo, &paths::target_el());
     }
 
-    /// The same for a checkout at `root` that is built in `target`.
-    pub fn apply_to(&self, cargo: &mut Command, root: &Path, target: &Path) {
+    /// The same for a build in another directory.
+    pub fn apply_to(&self, cargo: &mut Command, target: &Path) {
         cargo.args(["--target", TARGET, "--target-dir"]).arg(target);
-        cargo.arg("--config").arg(format!("target.{TARGET}.rustflags={:?}", self.remapped(root)));
+        cargo.arg("--config").arg(format!("target.{TARGET}.rustflags={:?}", self.remapped()));
         if let Self::Source(library) = self {
             // Not for host builds: crates that probe for nightly features would find them.
             cargo.env("RUSTC_BOOTSTRAP", "1").env("__CARGO_TESTS_ONLY_SRC_ROOT", library).arg("-Zbuild-std=core,alloc");
@@ -35,18 +35,21 @@ impl Toolchain {
     }
 
     /// Options of rustc that keep this machine's directories out of what is built: panics name their files, and the same
-    /// source gives the same bytes wherever it lies. Where several match, the last one counts: the library's source may be
-    /// below `root`.
-    fn remapped(&self, root: &Path) -> Vec<String> {
+    /// source gives the same bytes wherever it lies. (Our own files have names from the root of the checkout.)
+    fn remapped(&self) -> Vec<String> {
         let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
         let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
         let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(home);
         let crates = cargo.map(|cargo| remap(&cargo.join("registry/src"), "crates"));
-        let library = match self {
-            Self::Installed => None,
-            Self::Source(library) => Some(remap(library, "library")),
+        let library: Vec<&Path> = match self {
+            Self::Installed => Vec::new(),
+            // Cargo names what is below the checkout from there.
+            Self::Source(library) => {
+                library.strip_prefix(paths::root()).into_iter().chain([library.as_path()]).collect()
+            }
         };
-        [remap(root, "sosia")].into_iter().chain(crates).chain(library).collect()
+        let library = library.into_iter().map(|path| remap(path, "library"));
+        crates.into_iter().chain(library).collect()
     }
 }
 

@@ -43,7 +43,7 @@ fn build(context: &Context, root: &Path, target: &Path) -> Result<()> {
     PACKAGES.iter().for_each(|package| {
         cargo.args(["-p", package]);
     });
-    context.toolchain.apply_to(&mut cargo, root, target);
+    context.toolchain.apply_to(&mut cargo, target);
     let output = cargo.stdin(Stdio::null()).output().into_diagnostic().wrap_err("cannot run cargo")?;
     if !output.status.success() {
         bail!("the copy cannot be built\n{}", tail(&String::from_utf8_lossy(&output.stderr), 20));
