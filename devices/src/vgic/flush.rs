@@ -2,14 +2,15 @@
 
 use super::dist::BANKS;
 use super::lr::Lr;
-use super::redist::{Redist, VTIMER};
+use super::redist::Redist;
 use super::{Dist, MAX_LRS, SPI_BASE};
 
 /// What a flush asks the VMM to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[must_use]
 pub struct LrUpdate {
-    /// List registers to install from [`Redist::lr`]: bit n is register n. Never bit 0.
+    /// List registers to install from [`Redist::lr`]: bit n is register n. Bit 0 only where it is not
+    /// the kernel's.
     pub dirty: u16,
     /// Read the list registers exactly, call [`Redist::sync_full`], flush again. `dirty` is 0.
     pub resync: bool,
@@ -122,7 +123,7 @@ impl Redist {
     /// As [`Self::flush`] for SGIs and PPIs alone, without the distributor: `None` when that is not enough (no room for
     /// all of them, more SPIs waiting, an exact look wanted).
     pub fn flush_private(&mut self) -> Option<LrUpdate> {
-        let mut wanted = self.bank.candidates(self.enables) & !VTIMER;
+        let mut wanted = self.bank.candidates(self.enables) & !self.kernels;
         if self.recall || self.more || !has_room(self.free(), wanted) {
             return None;
         }
@@ -137,14 +138,13 @@ impl Redist {
 
     /// List registers that may be written.
     fn free(&self) -> u16 {
-        let usable = (((1u32 << self.lr_count) - 1) & !1) as u16;
-        usable & !self.held
+        self.usable & !self.held
     }
 
     fn wanted(&self, dist: &Dist) -> Wanted {
         let room = self.free().count_ones() as usize;
         let mut wanted = Wanted { active: Best::new(), pending: Best::new() };
-        let mut private = self.bank.candidates(self.enables) & !VTIMER;
+        let mut private = self.bank.candidates(self.enables) & !self.kernels;
         while private != 0 {
             let intid = private.trailing_zeros();
             let active = self.bank.active >> intid & 1 != 0;
@@ -182,7 +182,7 @@ impl Redist {
         let mut placed = 0u16;
         for (i, lr) in fresh.iter().enumerate() {
             let free = self.free();
-            let same = (1..MAX_LRS).find(|&n| {
+            let same = (0..MAX_LRS).find(|&n| {
                 free >> n & 1 != 0 && self.hw.get(n).is_some_and(|old| !old.invalid() && old.intid() == lr.intid())
             });
             if let Some(n) = same {

@@ -39,7 +39,8 @@
 //! of highest priority are in, all with the EOI bit, and each deactivation brings the vCPU back for the rest. No bit of
 //! ICH_HCR_EL2 but En is needed.
 //!
-//! List register 0 and vINTID 27 (virtual timer) belong to the kernel: see [`Redist::timer_word`].
+//! List register 0 and vINTID 27 (virtual timer) belong to the kernel: see [`Redist::timer_word`]. Where the kernel delivers
+//! no timer ([`Redist::without_kernel_timer`]) both are as any other.
 
 mod bank;
 mod dist;
@@ -74,7 +75,7 @@ pub const GICD_SIZE: u64 = 0x1_0000;
 pub const GICR_SIZE: u64 = 0x2_0000;
 /// Most list registers (ICH_VTR_EL2.ListRegs).
 pub const MAX_LRS: usize = 16;
-/// INTID of the EL1 virtual timer, which the kernel delivers by itself.
+/// INTID of the EL1 virtual timer, which the kernel can deliver by itself.
 pub const VTIMER_INTID: u32 = 27;
 /// INTID of the EL1 physical timer.
 pub const PTIMER_INTID: u32 = 30;

@@ -63,8 +63,8 @@ impl Redist {
 
     /// The lowest list register with no interrupt in it.
     fn free_lr(&self) -> Option<u32> {
-        let n = (!(self.held | 1)).trailing_zeros();
-        (n < u32::from(self.lr_count)).then_some(n)
+        let free = self.usable & !self.held;
+        (free != 0).then_some(free.trailing_zeros())
     }
 
     /// The list register of interrupt `intid`, if the hardware says that it is done.

@@ -11,7 +11,7 @@ use crate::MAX_VCPUS;
 pub(super) const SGIS: u32 = 0xffff;
 /// Fewest list registers: the kernel's, one for what is active, one for what may preempt it.
 pub(super) const MIN_LRS: u8 = 3;
-/// The kernel's interrupt.
+/// The kernel's interrupt, where it delivers the virtual timer.
 pub(super) const VTIMER: u32 = 1 << VTIMER_INTID;
 
 /// State of one vCPU's private interrupts and list registers.
@@ -20,6 +20,10 @@ pub struct Redist {
     pub(super) cpu: u8,
     pub(super) cpus: u8,
     pub(super) lr_count: u8,
+    /// List registers that are the model's.
+    pub(super) usable: u16,
+    /// Private interrupts that the kernel delivers.
+    pub(super) kernels: u32,
     pub(super) bank: Bank,
     pub(super) priority: [u8; 32],
     pub(super) waker: u32,
@@ -44,10 +48,13 @@ impl Redist {
     /// At reset: vCPU `cpu` of `cpus`, with `lr_count` list registers (ICH_VTR_EL2.ListRegs + 1; clamped to 3..=16).
     pub fn new(cpu: u8, cpus: u8, lr_count: u8) -> Self {
         let cpus = cpus.clamp(1, MAX_VCPUS as u8);
+        let lr_count = lr_count.clamp(MIN_LRS, MAX_LRS as u8);
         Self {
             cpu: cpu.min(cpus - 1),
             cpus,
-            lr_count: lr_count.clamp(MIN_LRS, MAX_LRS as u8),
+            lr_count,
+            usable: usable(lr_count) & !1,
+            kernels: VTIMER,
             bank: Bank { edge: SGIS, ..Bank::default() },
             priority: [0; 32],
             waker: PROCESSOR_SLEEP | CHILDREN_ASLEEP,
@@ -62,6 +69,13 @@ impl Redist {
         }
     }
 
+    /// At reset, for a vCPU whose kernel delivers no virtual timer: vINTID 27 is a PPI as any other, and list register 0
+    /// as any other. Arguments as of [`Self::new`].
+    pub fn without_kernel_timer(cpu: u8, cpus: u8, lr_count: u8) -> Self {
+        let redist = Self::new(cpu, cpus, lr_count);
+        Self { usable: usable(redist.lr_count), kernels: 0, ..redist }
+    }
+
     /// Accesses so far to registers that do not exist or by widths that they do not take (wraps).
     pub fn ignored(&self) -> u32 {
         self.ignored
@@ -73,8 +87,11 @@ impl Redist {
     }
 
     /// How the kernel has to inject the virtual timer: bit 31 enabled, bit 30 group 1, bits 23:16 priority, bits 9:0
-    /// vINTID. Ask again after each write to this redistributor and after each [`Self::flush`].
+    /// vINTID. Ask again after each write to this redistributor and after each [`Self::flush`]. 0: not at all.
     pub fn timer_word(&self) -> u32 {
+        if self.kernels == 0 {
+            return 0;
+        }
         let group1 = self.bank.group & VTIMER != 0;
         let wanted = if group1 { regs::ENABLE_GRP1 } else { regs::ENABLE_GRP0 };
         let on = self.bank.enabled & VTIMER != 0 && self.enables & wanted != 0;
@@ -82,13 +99,12 @@ impl Redist {
         (on as u32) << 31 | (group1 as u32) << 30 | priority << 16 | VTIMER_INTID
     }
 
-    /// Sets the line of PPI `intid` (16..32 but for the virtual timer; others are ignored). Returns whether to flush.
+    /// Sets the line of PPI `intid` (16..32 but for a virtual timer of the kernel's; others are ignored). Returns whether
+    /// to flush.
     #[must_use]
     pub fn set_ppi_level(&mut self, intid: u32, level: bool) -> bool {
-        if !(16..SPI_BASE).contains(&intid) || intid == VTIMER_INTID {
-            return false;
-        }
-        let touched = self.bank.set_level(1 << intid, level);
+        let bit = 1u32.checked_shl(intid).unwrap_or(0) & !(SGIS | self.kernels);
+        let touched = self.bank.set_level(bit, level);
         self.notice(touched)
     }
 
@@ -105,8 +121,8 @@ impl Redist {
 
     /// Notes interrupts that need an exact look; whether anything has to be flushed.
     pub(super) fn notice(&mut self, touched: u32) -> bool {
-        self.recall |= touched & self.bank.in_lr & !VTIMER != 0;
-        touched & !VTIMER != 0
+        self.recall |= touched & self.bank.in_lr & !self.kernels != 0;
+        touched & !self.kernels != 0
     }
 
     /// Whether an access at `offset` of the distributor's frame wants [`Self::sync_full`] first.
@@ -171,16 +187,16 @@ impl Redist {
         dist.map_or(0, |d| d.fold(intid, lr, self.cpu))
     }
 
-    /// Folds back all list registers by their exact content `lrs` (ICH_LR<n>_EL2; `lrs[0]` is the virtual timer's).
+    /// Folds back all list registers by their exact content `lrs` (ICH_LR<n>_EL2; `lrs[0]` is the virtual timer's where the kernel delivers it).
     /// Registers in `dirty` were marked dirty and are not installed yet: for them the model's content counts.
     ///
     /// A [`Self::flush`] must follow before the vCPU runs. Returns other vCPUs that have to look at the distributor.
     pub fn sync_full(&mut self, dist: &mut Dist, lrs: &[u64; MAX_LRS], dirty: u64) -> CpuMask {
         let mut others = 0;
         self.stale = 0;
-        for (n, &raw) in lrs.iter().enumerate().take(self.lr_count as usize).skip(1) {
-            let bit = 1u16 << n;
-            let Some(known) = self.hw.get_mut(n) else { continue };
+        for (n, &raw) in lrs.iter().enumerate().take(self.lr_count as usize) {
+            let bit = 1u16 << n & self.usable;
+            let Some(known) = self.hw.get_mut(n).filter(|_| bit != 0) else { continue };
             let intid = known.intid();
             let now = if dirty >> n & 1 != 0 { *known } else { Lr(raw) };
             *known = now;
@@ -194,8 +210,10 @@ impl Redist {
         self.held = 0;
         self.recall = false;
         dist.recall &= !(1 << self.cpu);
-        let [timer, ..] = lrs;
-        self.vtimer = (timer >> 62) as u8;
+        if self.kernels != 0 {
+            let [timer, ..] = lrs;
+            self.vtimer = (timer >> 62) as u8;
+        }
         others
     }
 
@@ -209,6 +227,11 @@ impl Redist {
         let priority = self.priority_of(intid);
         self.bank.place(1 << (intid & 31), self.enables, !self.more).lr(intid, priority)
     }
+}
+
+/// The first `lr_count` list registers.
+pub(super) fn usable(lr_count: u8) -> u16 {
+    ((1u32 << (lr_count & 31)) - 1) as u16
 }
 
 impl Placed {

@@ -33,7 +33,7 @@ impl Redist {
 
     /// Writes `value` at `offset` of this redistributor's two frames. Returns whether its vCPU has to flush.
     ///
-    /// Pending and active state of the virtual timer are the kernel's: writes to them do nothing.
+    /// Pending and active state of a virtual timer that the kernel delivers are the kernel's: writes to them do nothing.
     #[must_use]
     pub fn write(&mut self, offset: u64, width: Width, value: u64) -> bool {
         if offset & (width.bytes() - 1) != 0 {
@@ -46,9 +46,9 @@ impl Redist {
             (GICR_ICENABLER0, Width::B4) => self.bank.disable(bits),
             (GICR_WAKER, Width::B4) => self.write_waker(bits),
             (GICR_IGROUPR0, Width::B4) => self.bank.set_group(bits),
-            (GICR_ISPENDR0, Width::B4) => self.bank.set_pending(bits & !super::redist::VTIMER),
+            (GICR_ISPENDR0, Width::B4) => self.bank.set_pending(bits & !self.kernels),
             (GICR_ICPENDR0, Width::B4) => self.bank.clear_pending(bits),
-            (GICR_ISACTIVER0, Width::B4) => self.bank.set_active(bits & !super::redist::VTIMER),
+            (GICR_ISACTIVER0, Width::B4) => self.bank.set_active(bits & !self.kernels),
             (GICR_ICACTIVER0, Width::B4) => self.clear_active(bits),
             (GICR_IPRIORITYR..GICR_IPRIORITYR_END, Width::B1 | Width::B4) => self.write_priority(offset, width, bits),
             (GICR_ICFGR1, Width::B4) => self.bank.set_edge(!SGIS, edges(bits) << 16),

@@ -6,9 +6,9 @@
 use super::bank::Bank;
 use super::dist::{BANKS, Dist, NOBODY};
 use super::lr::Lr;
-use super::redist::{MIN_LRS, Redist, SGIS, VTIMER};
+use super::redist::{MIN_LRS, Redist, SGIS};
 use super::regs::{CHILDREN_ASLEEP, ENABLE_GRP0, ENABLE_GRP1, PROCESSOR_SLEEP};
-use super::{INTIDS, MAX_LRS, SPI_BASE, SPIS, VTIMER_INTID};
+use super::{INTIDS, MAX_LRS, SPIS};
 use crate::LoadError::{self, Field, Version};
 use crate::MAX_VCPUS;
 
@@ -64,7 +64,8 @@ pub struct RedistState {
     pub enables: u32,
     /// List registers that hold an interrupt of the model.
     pub held: u32,
-    /// Bit 0: more deliverable than list registers. Bit 1: an exact look is wanted.
+    /// Bit 0: more deliverable than list registers. Bit 1: an exact look is wanted. Bit 2: the kernel delivers no virtual
+    /// timer.
     pub flags: u32,
     /// Virtual timer: bit 0 pending, bit 1 active.
     pub vtimer: u32,
@@ -154,7 +155,7 @@ impl Redist {
             waker: self.waker,
             enables: self.enables,
             held: self.held as u32,
-            flags: self.more as u32 | (self.recall as u32) << 1,
+            flags: self.more as u32 | (self.recall as u32) << 1 | ((self.kernels == 0) as u32) << 2,
             vtimer: self.vtimer as u32,
             ignored: self.ignored,
             bank: self.bank.save(),
@@ -174,18 +175,17 @@ impl Redist {
         check((MIN_LRS as u32..=MAX_LRS as u32).contains(&state.lr_count), "lr_count")?;
         check(state.waker == 0 || state.waker == PROCESSOR_SLEEP | CHILDREN_ASLEEP, "waker")?;
         check(state.enables & !(ENABLE_GRP0 | ENABLE_GRP1) == 0, "enables")?;
-        check(state.flags <= 3, "flags")?;
-        check(state.vtimer <= 3, "vtimer")?;
-        let usable = ((1u32 << state.lr_count) - 1) & !1;
+        check(state.flags <= 7, "flags")?;
+        let new = if state.flags & 4 == 0 { Self::new } else { Self::without_kernel_timer };
+        let fresh = new(state.cpu as u8, cpus, state.lr_count as u8);
+        check(state.vtimer <= if fresh.kernels != 0 { 3 } else { 0 }, "vtimer")?;
+        let usable = u32::from(fresh.usable);
         check(state.held & !usable == 0, "held")?;
         let bank = Bank::load(state.bank)?;
         check(bank.edge & SGIS == SGIS, "edge")?;
-        check((bank.latch | bank.active) & VTIMER == 0, "bank")?;
-        check(private_in_lrs(state)? == bank.in_lr, "in_lr")?;
+        check((bank.latch | bank.active) & fresh.kernels == 0, "bank")?;
+        check(private_in_lrs(state, fresh.kernels)? == bank.in_lr, "in_lr")?;
         Ok(Self {
-            cpu: state.cpu as u8,
-            cpus,
-            lr_count: state.lr_count as u8,
             bank,
             priority: state.priority,
             waker: state.waker,
@@ -197,6 +197,7 @@ impl Redist {
             recall: state.flags & 2 != 0,
             vtimer: state.vtimer as u8,
             ignored: state.ignored,
+            ..fresh
         })
     }
 }
@@ -207,19 +208,18 @@ fn stale(state: &RedistState, usable: u32) -> u16 {
     (filled & usable & !state.held) as u16
 }
 
-/// Private interrupts in the list registers that hold one, each of which is checked.
-fn private_in_lrs(state: &RedistState) -> Result<u32, LoadError> {
+/// Private interrupts in the list registers that hold one, each of which is checked. None is one of `kernels`.
+fn private_in_lrs(state: &RedistState, kernels: u32) -> Result<u32, LoadError> {
     let mut private = 0u32;
     for (n, &raw) in state.lr.iter().enumerate().filter(|(n, _)| state.held >> n & 1 != 0) {
         let lr = Lr(raw);
         let known = Lr::PENDING | Lr::ACTIVE | Lr::GROUP1 | Lr::EOI | 0xff << 48 | 0xffff_ffff;
-        let valid = !lr.invalid() && raw & !known == 0 && lr.intid() < INTIDS && lr.intid() != VTIMER_INTID;
+        let bit = 1u32.checked_shl(lr.intid()).unwrap_or(0);
+        let valid = !lr.invalid() && raw & !known == 0 && lr.intid() < INTIDS && bit & kernels == 0;
         let others = state.lr.iter().enumerate().filter(|&(m, _)| m != n && state.held >> m & 1 != 0);
         let unique = others.into_iter().all(|(_, &other)| Lr(other).intid() != lr.intid());
         check(valid && unique, "lr")?;
-        if lr.intid() < SPI_BASE {
-            private |= 1 << lr.intid();
-        }
+        private |= bit;
     }
     Ok(private)
 }

@@ -11,4 +11,5 @@ mod registers;
 mod sgi;
 mod state;
 mod storm;
+mod timerless;
 mod vm;

@@ -29,8 +29,11 @@ fn apply(vm: &mut Vm, (what, offset, value): (u8, u64, u64)) {
 
 proptest! {
     #[test]
-    fn states_reached_by_any_accesses_round_trip(accesses in proptest::collection::vec(access(), 0..80)) {
-        let mut vm = Vm::booted(2, 4);
+    fn states_reached_by_any_accesses_round_trip(
+        kernel_timer: bool,
+        accesses in proptest::collection::vec(access(), 0..80),
+    ) {
+        let mut vm = if kernel_timer { Vm::booted(2, 4) } else { Vm::without_kernel_timer(2, 4) };
         accesses.into_iter().for_each(|access| apply(&mut vm, access));
 
         prop_assert_eq!(Dist::load(&vm.dist.save()), Ok(vm.dist));
@@ -99,7 +102,7 @@ fn noisy_redist(noise: &[u32], narrow: bool) -> RedistState {
         for n in 1..4u64 {
             state.lr[n as usize] = 1 << 62 | (32 + 64 * n + next() as u64 % 64);
         }
-        (state.flags, state.vtimer) = (next() % 4, next() % 4);
+        (state.flags, state.vtimer) = (next() % 8, next() % 4);
         (state.bank[0], state.bank[2], state.bank[4]) = (next(), next(), next());
     } else {
         (state.version, state.cpu, state.cpus, state.lr_count) = (next() % 2, next() % 9, next() % 10, next() % 20);
@@ -121,7 +124,11 @@ fn other_versions_are_refused() {
 }
 
 fn loaded_with_lr(lr: u64) -> Result<(), LoadError> {
-    let mut state = Vm::booted(1, 4).cpus[0].redist.save();
+    vm_loaded_with_lr(Vm::booted(1, 4), lr)
+}
+
+fn vm_loaded_with_lr(vm: Vm, lr: u64) -> Result<(), LoadError> {
+    let mut state = vm.cpus[0].redist.save();
     state.held = 2;
     state.lr[1] = lr;
     Redist::load(&state).map(|_| ())
@@ -135,4 +142,18 @@ fn list_registers_of_no_model_are_refused() {
     assert_eq!(loaded_with_lr(1 << 62 | 27), Err(LoadError::Field("lr")), "the virtual timer");
     assert_eq!(loaded_with_lr(1 << 62 | 288), Err(LoadError::Field("lr")), "no such INTID");
     assert_eq!(loaded_with_lr(1 << 62 | 3), Err(LoadError::Field("in_lr")), "the bank does not know");
+}
+
+#[test]
+fn virtual_timer_in_a_list_register_is_accepted_without_a_kernel_timer() {
+    let vm = Vm::without_kernel_timer(1, 4);
+
+    assert_eq!(vm_loaded_with_lr(vm, 1 << 62 | 27), Err(LoadError::Field("in_lr")), "but the bank does not know");
+}
+
+#[test]
+fn virtual_timer_state_without_a_kernel_timer_is_refused() {
+    let state = RedistState { vtimer: 1, ..Vm::without_kernel_timer(1, 4).cpus[0].redist.save() };
+
+    assert_eq!(Redist::load(&state), Err(LoadError::Field("vtimer")));
 }

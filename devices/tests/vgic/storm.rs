@@ -10,7 +10,9 @@ use proptest::prelude::*;
 const CPUS: u8 = 3;
 /// SPIs used: more than list registers, in two banks.
 const SPIS: [u32; 8] = [32, 33, 34, 35, 63, 64, 65, 287];
-const PPIS: [u32; 3] = [16, 29, 30];
+const PPIS: &[u32] = &[16, 29, 30];
+/// The same where the virtual timer's is as any other.
+const ALL_PPIS: &[u32] = &[16, 27, 30];
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
@@ -39,15 +41,9 @@ fn spi() -> impl Strategy<Value = u32> {
     proptest::sample::select(&SPIS)
 }
 
-fn ppi() -> impl Strategy<Value = u32> {
-    proptest::sample::select(&PPIS)
-}
-
-fn any_intid() -> impl Strategy<Value = u32> {
-    prop_oneof![spi(), ppi(), 0u32..3]
-}
-
-fn op() -> impl Strategy<Value = Op> {
+fn op(ppis: &'static [u32]) -> impl Strategy<Value = Op> {
+    let ppi = || proptest::sample::select(ppis);
+    let any_intid = || prop_oneof![spi(), ppi(), 0u32..3];
     prop_oneof![
         6 => (spi(), any::<bool>()).prop_map(|(intid, level)| Op::Line { intid, level }),
         4 => spi().prop_map(|intid| Op::Pulse { intid }),
@@ -70,18 +66,15 @@ fn op() -> impl Strategy<Value = Op> {
 /// A VM and what it should be doing.
 struct Storm {
     vm: Vm,
+    ppis: &'static [u32],
     reference: Reference,
     /// Acknowledged and not ended, per vCPU.
     stacks: Vec<Vec<u32>>,
 }
 
 impl Storm {
-    fn new(lr_count: u8) -> Self {
-        Self {
-            vm: Vm::booted(CPUS, lr_count),
-            reference: Reference::booted(CPUS),
-            stacks: vec![Vec::new(); CPUS as usize],
-        }
+    fn new(vm: Vm, ppis: &'static [u32]) -> Self {
+        Self { vm, ppis, reference: Reference::booted(CPUS), stacks: vec![Vec::new(); CPUS as usize] }
     }
 
     /// Writes a one-bit-an-interrupt register of the array at `offset`.
@@ -211,7 +204,9 @@ impl Storm {
             self.step(Op::Line { intid, level: false });
         }
         for cpu in 0..CPUS {
-            PPIS.iter().for_each(|&intid| self.step(Op::PpiLine { cpu, intid, level: false }));
+            for &intid in self.ppis {
+                self.step(Op::PpiLine { cpu, intid, level: false });
+            }
             self.vm.settle();
             while !self.stacks[cpu as usize].is_empty() {
                 self.step(Op::End { cpu });
@@ -226,18 +221,29 @@ impl Storm {
     }
 }
 
+fn lr_count() -> impl Strategy<Value = u8> {
+    prop_oneof![3u8..6, Just(16)]
+}
+
+fn every_interrupt_is_delivered_once_and_by_priority(mut storm: Storm, ops: Vec<Op>) {
+    for op in ops {
+        storm.step(op);
+        storm.vm.settle();
+    }
+    storm.drain();
+    assert!(storm.vm.cpus.iter().all(|vcpu| vcpu.interface.lost_ends == 0));
+}
+
 proptest! {
     #[test]
-    fn every_interrupt_is_delivered_once_and_by_priority(
-        lr_count in prop_oneof![3u8..6, Just(16)],
-        ops in proptest::collection::vec(op(), 1..120),
-    ) {
-        let mut storm = Storm::new(lr_count);
-        for op in ops {
-            storm.step(op);
-            storm.vm.settle();
-        }
-        storm.drain();
-        prop_assert!(storm.vm.cpus.iter().all(|vcpu| vcpu.interface.lost_ends == 0));
+    fn kernel_timer(lr_count in lr_count(), ops in proptest::collection::vec(op(PPIS), 1..120)) {
+        let storm = Storm::new(Vm::booted(CPUS, lr_count), PPIS);
+        every_interrupt_is_delivered_once_and_by_priority(storm, ops);
+    }
+
+    #[test]
+    fn no_kernel_timer(lr_count in lr_count(), ops in proptest::collection::vec(op(ALL_PPIS), 1..120)) {
+        let storm = Storm::new(Vm::without_kernel_timer(CPUS, lr_count), ALL_PPIS);
+        every_interrupt_is_delivered_once_and_by_priority(storm, ops);
     }
 }

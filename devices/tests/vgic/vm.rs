@@ -21,8 +21,13 @@ pub struct Vm {
 
 impl Vm {
     pub fn new(cpus: u8, lr_count: u8) -> Self {
+        Self::of(Redist::new, cpus, lr_count)
+    }
+
+    /// Of redistributors made by `redist`.
+    fn of(redist: impl Fn(u8, u8, u8) -> Redist, cpus: u8, lr_count: u8) -> Self {
         let vcpu = |cpu| Vcpu {
-            redist: Redist::new(cpu, cpus, lr_count),
+            redist: redist(cpu, cpus, lr_count),
             mailbox: Mailbox::new(),
             interface: CpuInterface::new(lr_count as usize),
             kicked: false,
@@ -32,7 +37,17 @@ impl Vm {
 
     /// With all groups enabled and `spis` and all private interrupts enabled, in group 1.
     pub fn booted(cpus: u8, lr_count: u8) -> Self {
-        let mut vm = Self::new(cpus, lr_count);
+        Self::new(cpus, lr_count).boot()
+    }
+
+    /// As [`Self::booted`], with no kernel that delivers the virtual timer.
+    pub fn without_kernel_timer(cpus: u8, lr_count: u8) -> Self {
+        Self::of(Redist::without_kernel_timer, cpus, lr_count).boot()
+    }
+
+    fn boot(self) -> Self {
+        let cpus = self.cpus.len() as u8;
+        let mut vm = self;
         vm.write_dist(0, 0x0, Width::B4, 3);
         for bank in 1..9 {
             vm.write_dist(0, 0x80 + bank * 4, Width::B4, 0xffff_ffff);
@@ -192,11 +207,12 @@ impl Vm {
 }
 
 fn install(vcpu: &mut Vcpu, dirty: u16) {
-    assert_eq!(dirty & 1, 0, "list register 0 is the kernel's");
+    let kernel_timer = vcpu.redist.timer_word() != 0;
+    assert!(!kernel_timer || dirty & 1 == 0, "list register 0 is the kernel's");
     for n in 0..MAX_LRS {
         if dirty >> n & 1 != 0 {
             let lr = Lr(vcpu.redist.lr(n));
-            assert_ne!(lr.intid(), 27, "so is the virtual timer");
+            assert!(!kernel_timer || lr.intid() != 27, "so is the virtual timer");
             vcpu.interface.lrs[n] = lr.0;
         }
     }
