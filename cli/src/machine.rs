@@ -111,7 +111,7 @@ fn profile_memory(profile: &Profile) -> Result<u64> {
 
 /// The guests' memory, as much again for files in the pack at the least, rounded up to 256 MiB.
 fn wanted_memory(system: &System) -> u64 {
-    let vms: u64 = system.vms.iter().map(|vm| vm.memory + VM_MEMORY).sum();
+    let vms: u64 = system.vms.iter().map(|vm| vm.memory + VM_MEMORY + vm.engine.memory(vm.memory)).sum();
     let guests = vms + system.links.shared.iter().map(|region| region.size).sum::<u64>();
     (guests + guests / 8 + 6 * OWN_MEMORY).next_multiple_of(256 << 20).min(MAX_AUTO_MEMORY)
 }

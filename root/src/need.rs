@@ -1,6 +1,6 @@
 //! Kernel memory that VMs need: pages of pools, from which objects and page tables are made.
 
-use sysdesc::{SharedDesc, VmDesc};
+use sysdesc::{FLAG_CLASSIC, SharedDesc, VmDesc, shadow_pages};
 
 /// 2 MiB: what one level-3 table maps.
 const BLOCK: u64 = 2 << 20;
@@ -18,7 +18,8 @@ pub fn vmm_pool(vm: &VmDesc, files: [u64; 2], shared: impl Iterator<Item = &'sta
     // A shared region, too, is mapped in both.
     let shared: u64 = shared.map(|region| 2 * tables(region.size)).sum();
     let files: u64 = files.into_iter().map(tables).sum();
-    VMM + crate::place::count(vm) as u64 + ram + shared + files
+    let shadow = if vm.flags & FLAG_CLASSIC != 0 { shadow_pages(vm.memory) } else { 0 };
+    VMM + crate::place::count(vm) as u64 + ram + shared + files + shadow
 }
 
 /// Pages that root adds to its own pool for `vms`: for each VM its domain, frames, scheduling contexts, notification, and
@@ -38,6 +39,16 @@ mod tests {
         let small = vmm_pool(&vm(), [4096, 0], [].iter());
         let large = vmm_pool(&VmDesc { memory: 4 << 30, ..vm() }, [40 << 20, 100 << 20], [].iter());
         assert_eq!(large - small, 19 + 50 + 6);
+    }
+
+    #[test]
+    fn classic_vm_has_pages_for_shadow_tables() {
+        let classic = VmDesc { flags: FLAG_CLASSIC, memory: 256 << 20, ..vm() };
+        let hardware = VmDesc { flags: 0, ..classic };
+
+        let pool = |vm| vmm_pool(vm, [0, 0], [].iter());
+
+        assert_eq!(pool(&classic) - pool(&hardware), 512 + 128);
     }
 
     #[test]

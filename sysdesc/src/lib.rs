@@ -106,7 +106,7 @@ pub struct VmDesc {
     pub restart_limit: u64,
     /// The VMM is taken for dead when it does not answer for so many milliseconds; 0: never.
     pub heartbeat: u64,
-    /// Bits: [`FLAG_POWER_OFF`], [`FLAG_AARCH32`].
+    /// Bits: [`FLAG_POWER_OFF`], [`FLAG_AARCH32`], [`FLAG_CLASSIC`], [`FLAG_CLASSIC_STAGE2`]; [`shadow`] << [`SHADOW_SHIFT`].
     pub flags: u64,
     /// Where a [`format::RAW`] file goes.
     pub load: u64,
@@ -120,6 +120,31 @@ pub struct VmDesc {
 pub const FLAG_POWER_OFF: u64 = 1;
 /// [`VmDesc::flags`]: the guest's EL1 is AArch32.
 pub const FLAG_AARCH32: u64 = 2;
+/// [`VmDesc::flags`]: the guest is virtualised without the extensions.
+pub const FLAG_CLASSIC: u64 = 4;
+/// [`VmDesc::flags`]: with [`FLAG_CLASSIC`]: stage 2 stays on behind the shadow tables.
+pub const FLAG_CLASSIC_STAGE2: u64 = 8;
+/// [`VmDesc::flags`]: two bits from here on are one of [`shadow`], with [`FLAG_CLASSIC`].
+pub const SHADOW_SHIFT: u32 = 4;
+
+/// How the shadow tables of the classic engine follow the guest's.
+pub mod shadow {
+    /// As a TLB.
+    pub const TLB: u64 = 0;
+    /// Each write to a table is trapped.
+    pub const TRACED: u64 = 1;
+    /// Trapped up to the first write between two synchronisations.
+    pub const LAZY: u64 = 2;
+    /// Bits of the mode.
+    pub const MASK: u64 = 3;
+}
+
+/// Pages of kernel memory that a classic VM with so many bytes of RAM has for its shadow tables: for 64 roots with some
+/// tables each, and one table for each 2 MiB. When there are none left, the VMM empties roots.
+#[must_use]
+pub const fn shadow_pages(memory: u64) -> u64 {
+    512 + memory / (2 << 20)
+}
 
 /// Memory that VMs share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

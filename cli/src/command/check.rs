@@ -5,7 +5,7 @@ mod ram;
 mod table;
 
 use crate::args::CheckArgs;
-use crate::config::{Kernel, Profile, System, Vm, show_size};
+use crate::config::{Engine, Kernel, Profile, System, Vm, show_size};
 use crate::image::{Payload, payload};
 use crate::machine::{Machine, OWN_MEMORY, VM_MEMORY};
 use crate::prepare::{self, toolchain};
@@ -49,9 +49,17 @@ pub fn plan(system: &System, payload: &Payload, machine: &Machine) -> Result<u64
         if form.aarch32 && machine.profile.aarch32 == Some(false) {
             return Err(vm.aarch32_error(&machine.profile.name));
         }
+        if form.aarch32 && vm.engine != Engine::Hardware {
+            return Err(vm.kernel_error("the engine `classic` runs guests of 64-bit Arm only"));
+        }
     }
     let used = FIRMWARE + own_memory(system) + shared + files + vms.iter().sum::<u64>();
-    let wanted = ram::Wanted { image: FIRMWARE + files, own: OWN_MEMORY + shared, vms: &vms, beside: VM_MEMORY };
+    let wanted = ram::Wanted {
+        image: FIRMWARE + files,
+        own: OWN_MEMORY + engine_memory(system) + shared,
+        vms: &vms,
+        beside: VM_MEMORY,
+    };
     match ram::first_without_room(machine.memory, &wanted) {
         None => Ok(used),
         Some(vm) => Err(no_room(system, machine, vm, used, &wanted)),
@@ -81,5 +89,10 @@ fn check_guest(vm: &Vm, kernel: u64, initrd: u64) -> Result<()> {
 }
 
 fn own_memory(system: &System) -> u64 {
-    OWN_MEMORY + system.vms.len() as u64 * VM_MEMORY
+    OWN_MEMORY + engine_memory(system) + system.vms.len() as u64 * VM_MEMORY
+}
+
+/// What VMs without the virtualisation extensions take for their shadow tables.
+fn engine_memory(system: &System) -> u64 {
+    system.vms.iter().map(|vm| vm.engine.memory(vm.memory)).sum()
 }

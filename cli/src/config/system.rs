@@ -1,6 +1,7 @@
 //! The system file: which VMs there are, what they boot, what they get, what connects them.
 
 mod capacity;
+mod engine;
 mod file;
 mod guest;
 mod links;
@@ -8,6 +9,9 @@ mod links;
 mod tests;
 mod vm;
 
+pub use engine::Engine;
+#[cfg(test)]
+pub use engine::{Classic, Shadow};
 pub use guest::{Initrd, Kernel};
 pub use links::Links;
 #[cfg(test)]

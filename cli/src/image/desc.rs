@@ -41,7 +41,8 @@ fn encode_vm(out: &mut Vec<u8>, vm: &Vm, names: &Names) {
     put(out, &[vm.priority, budget, period, vm.restart.number(), vm.restart_limit, vm.heartbeat]);
     let flag = |set: bool, flag: u64| if set { flag } else { 0 };
     let form = names.form;
-    put(out, &[flag(vm.ends_run, FLAG_POWER_OFF) | flag(form.aarch32, FLAG_AARCH32), form.load, form.entry]);
+    let flags = flag(vm.ends_run, FLAG_POWER_OFF) | flag(form.aarch32, FLAG_AARCH32) | vm.engine.flags();
+    put(out, &[flags, form.load, form.entry]);
     let mut cmdline = vm.cmdline.clone().into_bytes();
     cmdline.resize(CMDLINE_LEN, 0);
     out.extend_from_slice(&cmdline);

@@ -39,12 +39,12 @@ fn name(system: &System, vm: usize) -> &str {
 
 fn vms(system: &System, payload: &Payload) -> String {
     let mut out = format!(
-        "{:<16} {:>5} {:>10} {:>10} {:>10} {:>4} {:>11} {:>16} {:>9}\n",
-        "VM", "vCPUs", "RAM MiB", "kernel", "initrd", "prio", "budget", "restart", "heartbeat"
+        "{:<16} {:>5} {:>10} {:>10} {:>10} {:>4} {:>11} {:>16} {:>9} {}\n",
+        "VM", "vCPUs", "RAM MiB", "kernel", "initrd", "prio", "budget", "restart", "heartbeat", "engine"
     );
     for ((vm, kernel), initrd) in system.vms.iter().zip(&payload.kernels).zip(&payload.initrds) {
         out += &format!(
-            "{:<16} {:>5} {:>10} {:>10} {:>10} {:>4} {:>11} {:>16} {:>9}\n",
+            "{:<16} {:>5} {:>10} {:>10} {:>10} {:>4} {:>11} {:>16} {:>9} {}\n",
             vm.name,
             vm.vcpus,
             mib(vm.memory),
@@ -53,7 +53,8 @@ fn vms(system: &System, payload: &Payload) -> String {
             vm.priority,
             vm.share.map_or_else(|| "-".into(), budget),
             restart(vm),
-            if vm.heartbeat == 0 { "off".into() } else { show_time(vm.heartbeat * 1000) }
+            if vm.heartbeat == 0 { "off".into() } else { show_time(vm.heartbeat * 1000) },
+            vm.engine.show()
         );
     }
     out
@@ -208,8 +209,8 @@ shared = "link"
         let plan = plan(&system, &payload, &machine, &places, 1 << 20, 2 << 20);
 
         for line in [
-            "linux                2       64.0        1.0          -   10           -  on-failure (10)       10s",
-            "rtos                 1        4.0        1.0          -   20    1ms/10ms           always       10s",
+            "linux                2       64.0        1.0          -   10           -  on-failure (10)       10s hardware",
+            "rtos                 1        4.0        1.0          -   20    1ms/10ms           always       10s hardware",
             "0      rtos/0 (priority 20, chosen), linux/0 (priority 10)",
             "1      linux/1 (priority 10, chosen)",
             "linux            0x20000000-0x20000fff  shared `link`, 4 KiB, read, write",

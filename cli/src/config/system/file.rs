@@ -47,6 +47,15 @@ pub(super) struct VmToml {
     pub restart_limit: Option<Spanned<u64>>,
     pub heartbeat: Option<Spanned<String>>,
     pub ends_run: Option<bool>,
+    pub engine: Option<Spanned<String>>,
+    pub classic: Option<Spanned<ClassicToml>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClassicToml {
+    pub shadow: Option<Spanned<String>>,
+    pub stage2: Option<bool>,
 }
 
 #[derive(Deserialize)]

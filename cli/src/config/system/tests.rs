@@ -75,6 +75,20 @@ entry = 0x4000_8040
 }
 
 #[test]
+fn engine_and_its_table_are_read() {
+    let engines = |text: &str| parse(text).vms[0].engine;
+    let vm = "[[vm]]\nname = \"a\"\nkernel = \"guest:bench-guest\"\nmemory = \"4M\"\n";
+    let classic = |shadow, stage2| Engine::Classic(Classic { shadow, stage2 });
+
+    assert_eq!(engines(vm), Engine::Hardware);
+    assert_eq!(engines(&format!("{vm}engine = \"hardware\"\n")), Engine::Hardware);
+    assert_eq!(engines(&format!("{vm}engine = \"classic\"\n")), classic(Shadow::Tlb, false));
+    let table = "engine = \"classic\"\n[vm.classic]\nshadow = \"lazy\"\nstage2 = true\n";
+    assert_eq!(engines(&format!("{vm}{table}")), classic(Shadow::Lazy, true));
+    assert_eq!(classic(Shadow::Lazy, true).flags(), 4 | 8 | 2 << 4);
+}
+
+#[test]
 fn defaults_are_as_documented() {
     let system = parse(TWO);
     let vm = &system.vms[0];

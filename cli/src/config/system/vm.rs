@@ -1,5 +1,6 @@
 //! A VM and the checks of its table.
 
+use super::engine::{self, Engine};
 use super::file::{CoresToml, VmToml};
 use super::guest::{Initrd, Kernel, check_file};
 use super::{Problem, check_name};
@@ -39,6 +40,8 @@ pub struct Vm {
     pub cmdline: String,
     /// Whether its EL1 is AArch32.
     pub aarch32: bool,
+    /// How it is virtualised.
+    pub engine: Engine,
     /// Where a kernel file of bytes without a format goes in the guest.
     pub load: Option<u64>,
     /// Where such a file is entered: `load`, if the file says nothing.
@@ -196,8 +199,10 @@ impl Vm {
         let vcpus = vm.vcpus.as_ref().map_or(1, |vcpus| *vcpus.get_ref());
         check_vcpus(vcpus).map_err(at(span(&vm.vcpus)))?;
         let (load, entry) = addresses(source, vm, memory)?;
+        let aarch32 = aarch32(source, vm, &kernel)?;
         Ok(Self {
-            aarch32: aarch32(source, vm, &kernel)?,
+            aarch32,
+            engine: engine::check(source, vm, aarch32)?,
             name: name.clone(),
             kernel,
             initrd,
@@ -390,6 +395,7 @@ impl Vm {
             initrd: Initrd::None,
             cmdline: "quiet".into(),
             aarch32: false,
+            engine: Engine::Hardware,
             load: None,
             entry: None,
             memory: 64 << 20,
