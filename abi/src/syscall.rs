@@ -27,7 +27,7 @@ pub const VCPU_TIMER: u64 = 8;
 
 /// Make an object. x0: kind, x1: destination slot (empty), x2–x5: arguments by kind:
 /// - `Domain`: none. Empty pool, empty table.
-/// - `Space`: none.
+/// - `Space`: x2: 0, or [`SPACE_CLASSIC`], with or without [`SPACE_STAGE2`].
 /// - `Thread`: x2: domain (WRITE), x3: scheduling context, x4: entry, x5: stack pointer. Starts stopped.
 /// - `Vcpu`: x2: space, x3: scheduling context, x4: frame (READ+WRITE), x5: VMPIDR affinity | [`VCPU_AARCH32`] | page in
 ///   the frame << 40, which becomes its [`crate::vcpu::VcpuPage`]; a page behind it in the frame becomes its
@@ -103,6 +103,39 @@ pub const SCHED_INFO: u64 = 39;
 /// [`crate::vcpu::IrqBlock::bells`]. x0: vCPU (WRITE), x1: notification (READ) that nobody waits for.
 pub const VCPU_BIND: u64 = 40;
 
+/// Enter pages into a shadow root of a classic space: stage 1, 48-bit addresses, EL0 rights only. x0: space (WRITE), x1:
+/// root (0..[`SHADOW_ROOTS`]) | pages << 16, x2: virtual address (page aligned, bits 63:48 are ignored: which half a root
+/// translates is decided by [`crate::vcpu::view`]), x3: IPA, x4: rights.
+///
+/// Each page is looked up in the space's own map ([`MAP`] with the space as target): what is entered is the physical
+/// page that the IPA has there, with the rights that both sides give; [`Status::NotMapped`] where it has none,
+/// [`Status::NoRights`] where no right is left. Rights: READ, with or without WRITE, and EXEC; EXEC alone is
+/// execute-only. 0: the kernel's page of EL1 vectors, which EL1 executes and EL0 cannot reach (pages = 1, x3 ignored).
+/// What was entered there before is replaced and flushed.
+///
+/// Returns x1: pages done in this step, with [`Status::Again`] if there are more. [`Status::NoMemory`]: no page for a
+/// table; clear roots that are not needed.
+pub const SHADOW_MAP: u64 = 41;
+/// Remove pages from a shadow root, flushed when it returns. x0: space (WRITE), x1: root | pages << 16, x2: virtual
+/// address. Returns x1: pages done in this step, with [`Status::Again`] if there are more: go on behind them. Pages 0:
+/// all of the root, its tables are freed; with [`Status::Again`]: the same call again.
+///
+/// Roots also lose all of their entries when anything is detached from the space ([`UNMAP`], [`REVOKE`]).
+pub const SHADOW_UNMAP: u64 = 42;
+
+/// Shadow roots of a classic space.
+pub const SHADOW_ROOTS: u64 = 64;
+
+/// [`CREATE`] of a space: its vCPUs are classic: they run at EL0 only, translated by its shadow roots alone
+/// (HCR_EL2.VM = 0), and take all exceptions by way of the kernel's EL1 vectors, which the VMM enters into each root of
+/// the half where VBAR_EL1 says ([`SHADOW_MAP`] with rights 0). What is mapped in the space is what shadow entries can
+/// name. [`Status::BadArg`] where ASIDs have 8 bits.
+pub const SPACE_CLASSIC: u64 = 1;
+/// Beside [`SPACE_CLASSIC`]: HCR_EL2.VM = 1, with a stage 2 behind the shadow roots that holds only what was entered into
+/// them. It makes no difference to what the VMM sees, but for aborts of stage 2 (`ipa` is not 0 then), which are to be
+/// answered as a page that is not entered.
+pub const SPACE_STAGE2: u64 = 2;
+
 /// [`CREATE`] of a vCPU: EL1 of the guest is AArch32 (HCR_EL2.RW = 0); [`Status::BadArg`] where the core has none.
 pub const VCPU_AARCH32: u64 = 1 << 31;
 
@@ -172,6 +205,8 @@ pub mod counter {
     pub const MASKED_MAX: u64 = 6;
     /// Physical address of the lowest page of the kernel image.
     pub const IMAGE_BASE: u64 = 7;
+    /// HCR_EL2 that the vCPU whose handler calls goes on with.
+    pub const GUEST_HCR: u64 = 8;
 }
 
 /// Result of a syscall, in x0.

@@ -13,13 +13,14 @@ pub struct RegFrame {
     /// ELR_EL2: where the guest goes on.
     pub elr: u64,
     /// SPSR_EL2. Loaded only with mode EL0t, EL1t or EL1h; any other mode becomes EL1h. Of an AArch32 vCPU: User, FIQ, IRQ,
-    /// Supervisor, Abort, Undefined or System; any other becomes Supervisor.
+    /// Supervisor, Abort, Undefined or System; any other becomes Supervisor. Of a classic vCPU: EL0t always.
     pub spsr: u64,
-    /// Keeps the frame a multiple of 16 bytes.
-    pub reserved: u64,
+    /// SP_EL0.
+    pub sp: u64,
 }
 
-/// Why the guest exited, written by the kernel.
+/// Why the guest exited, written by the kernel. Of a classic vCPU ESR and FAR are those of the exception that EL0 took
+/// to EL1 (ESR_EL1, FAR_EL1), as are ELR and SPSR in the frame, and `ipa` is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct ExitBlock {
@@ -45,6 +46,8 @@ pub mod reason {
     pub const MAINTENANCE: u64 = 3;
     /// An SError was taken while the guest ran.
     pub const SERROR: u64 = 4;
+    /// A classic vCPU has unmasked the interrupt that [`super::view::VIRQ`] made pending.
+    pub const VIRQ: u64 = 5;
 }
 
 /// Most list registers that GICv3 has.
@@ -77,7 +80,38 @@ pub struct IrqBlock {
     pub bells: u64,
 }
 
+/// What a classic vCPU runs with, VMM → kernel at each resume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct ClassicBlock {
+    /// [`view`].
+    pub view: u64,
+    /// SCTLR_EL1: A, SA0, UMA, DZE, UCT, nTWI, nTWE, UCI and MSCEn are used, all else is the kernel's (MMU and caches on,
+    /// little-endian).
+    pub sctlr: u64,
+    /// TPIDRRO_EL0.
+    pub tpidrro: u64,
+    /// Keeps the block a multiple of 16 bytes.
+    pub reserved: u64,
+}
+
+/// [`ClassicBlock::view`]: bits 5:0: root that translates the low half of addresses (TTBR0_EL1), bits 13:8: root of the
+/// high half (TTBR1_EL1). A root that was never mapped in is empty.
+pub mod view {
+    /// Shift of the low half's root.
+    pub const LOW: u32 = 0;
+    /// Shift of the high half's root.
+    pub const HIGH: u32 = 8;
+    /// A virtual interrupt is pending (HCR_EL2.VI): as soon as PSTATE.I is 0 the vCPU exits with
+    /// [`reason::VIRQ`](super::reason::VIRQ), before the next instruction.
+    pub const VIRQ: u64 = 1 << 16;
+}
+
 /// System registers of EL1 and EL0 in [`VcpuState::sys`], by index. `*32_EL2` and `SPSR_*` are an AArch32 vCPU's only.
+///
+/// Of a classic vCPU, `VCPU_STATE` loads TCR_EL1's TBI0 and TBI1, CNTKCTL_EL1's bits 7:0 (counters and event stream),
+/// VBAR_EL1 (where the VMM has mapped the vectors), CPACR_EL1, TPIDR_EL0, CONTEXTIDR_EL1, SP_EL0, the PAC keys and FP; it
+/// has no timer and no list registers. TTBR0/1, SCTLR and TPIDRRO come from [`ClassicBlock`] at each resume.
 #[allow(missing_docs, reason = "each is the Arm ARM's register of that name")]
 pub mod sys {
     pub const SCTLR_EL1: usize = 0;
@@ -164,6 +198,8 @@ pub struct VcpuPage {
     pub exit: ExitBlock,
     /// Virtual interrupts.
     pub irq: IrqBlock,
+    /// Translation and gates of a classic vCPU.
+    pub classic: ClassicBlock,
     /// Everything else, on demand.
     pub state: VcpuState,
 }

@@ -47,7 +47,7 @@ impl FrameRef {
     /// SP_EL0 (threads and preempted handlers).
     #[inline(always)]
     pub fn sp(self) -> u64 {
-        self.get(offset_of!(RegFrame, reserved))
+        self.get(offset_of!(RegFrame, sp))
     }
     /// Sets ELR and SPSR.
     #[inline(always)]
@@ -58,7 +58,7 @@ impl FrameRef {
     /// Sets SP_EL0 (threads and preempted handlers).
     #[inline(always)]
     pub fn set_sp(self, sp: u64) {
-        self.set(offset_of!(RegFrame, reserved), sp);
+        self.set(offset_of!(RegFrame, sp), sp);
     }
 }
 

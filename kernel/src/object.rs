@@ -226,7 +226,7 @@ pub struct Space {
 pub struct Thread {
     /// Scheduling fields.
     pub common: Schedulable,
-    /// Registers; `reserved` is SP_EL0. Its core.
+    /// Registers; `sp` is SP_EL0. Its core.
     pub frame: Cell<RegFrame>,
     /// The endpoint it calls or receives on. Its core.
     pub endpoint: Cell<Option<Obj<Endpoint>>>,
@@ -253,7 +253,7 @@ pub struct Thread {
 pub struct Vcpu {
     /// Scheduling fields.
     pub common: Schedulable,
-    /// Registers of the handler, while it is preempted; `reserved` is SP_EL0. Its core.
+    /// Registers of the handler, while it is preempted; `sp` is SP_EL0. Its core.
     pub handler: Cell<RegFrame>,
     /// The handler runs or is preempted (else: the guest). Its core.
     pub in_handler: Cell<bool>,

@@ -148,6 +148,11 @@ pub mod create {
         create(Kind::Space, slot, [0; 4])
     }
 
+    /// The translations of a classic guest, with a stage 2 behind the shadow roots or without.
+    pub fn classic_space(slot: u64, stage2: bool) -> Result {
+        create(Kind::Space, slot, [nr::SPACE_CLASSIC | if stage2 { nr::SPACE_STAGE2 } else { 0 }, 0, 0, 0])
+    }
+
     /// A stopped thread.
     ///
     /// # Safety
@@ -258,6 +263,39 @@ pub fn revoke(frame: u64) -> Result {
 /// Donates a frame to a domain's pool.
 pub fn donate(frame: u64, domain: u64) -> Result {
     until_done(nr::DONATE, [frame, domain, 0, 0, 0, 0])
+}
+
+/// One call of SHADOW_MAP or SHADOW_UNMAP after another, each from where the last one stopped.
+fn shadow(number: u64, space: u64, root: u64, pages: u64, place: impl Fn(u64) -> [u64; 3]) -> Result {
+    let mut done = 0u64;
+    loop {
+        let [va, ipa, rights] = place(done << abi::PAGE_SHIFT);
+        let arguments = [space, root | pages.wrapping_sub(done) << 16, va, ipa, rights, 0];
+        // SAFETY: shadow roots translate for guests only.
+        let [status, step, ..] = unsafe { raw(number, arguments) };
+        match Status::from_u64(status) {
+            Status::Ok => return Ok(()),
+            Status::Again => done = done.wrapping_add(step),
+            status => return Err(status),
+        }
+    }
+}
+
+/// Enters `pages` (at least 1) of a classic space from `ipa` on into a shadow root, at `va` and what follows.
+///
+/// A failure may leave the first of them entered.
+pub fn shadow_map(space: u64, root: u64, va: u64, ipa: u64, pages: u64, rights: u64) -> Result {
+    shadow(nr::SHADOW_MAP, space, root, pages, |done| [va.wrapping_add(done), ipa.wrapping_add(done), rights])
+}
+
+/// Removes `pages` (at least 1) from a shadow root.
+pub fn shadow_unmap(space: u64, root: u64, va: u64, pages: u64) -> Result {
+    shadow(nr::SHADOW_UNMAP, space, root, pages, |done| [va.wrapping_add(done), 0, 0])
+}
+
+/// Removes all of a shadow root.
+pub fn shadow_clear(space: u64, root: u64) -> Result {
+    until_done(nr::SHADOW_UNMAP, [space, root, 0, 0, 0, 0])
 }
 
 /// Starts a thread, or lets it go on.

@@ -12,7 +12,7 @@ pub const SCTLR_EL1: u64 = 0x30d0_0800;
 pub const fn frame(entry: u64, x0: u64) -> RegFrame {
     let mut x = [0; 31];
     x[0] = x0;
-    RegFrame { x, elr: entry, spsr: SPSR, reserved: 0 }
+    RegFrame { x, elr: entry, spsr: SPSR, sp: 0 }
 }
 
 /// All other state of a vCPU at reset.
@@ -37,7 +37,7 @@ pub const fn aarch32(entry: u64, r0: u64, dtb: u64) -> (RegFrame, VcpuState) {
     let thumb = if entry & 1 != 0 { crate::aarch32::T } else { 0 };
     let mut state = state();
     state.sys[sys::SCTLR_EL1] = SCTLR_AARCH32;
-    (RegFrame { x, elr: entry & 0xffff_fffe, spsr: SPSR_AARCH32 | thumb, reserved: 0 }, state)
+    (RegFrame { x, elr: entry & 0xffff_fffe, spsr: SPSR_AARCH32 | thumb, sp: 0 }, state)
 }
 
 #[cfg(test)]
