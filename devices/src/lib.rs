@@ -1,6 +1,7 @@
 //! Device models of the user-level VMM, as pure state machines.
 //!
-//! Here lives what a guest sees of its platform: interrupt controller ([`vgic`]), UART ([`pl011`]), clock ([`pl031`]),
+//! Here lives what a guest sees of its platform: interrupt controller ([`vgic`]; its CPU interface
+//! where that must be emulated: [`icc`]), UART ([`pl011`]), clock ([`pl031`]),
 //! power control ([`psci`]), watchdog ([`watchdog`]), virtio devices ([`virtio`]), the loads and stores that must be
 //! emulated by hand ([`a64`]) and what the guest may know of its CPU ([`idregs`]). No model does I/O, takes a lock, reads a
 //! clock or makes a system call: what has to happen in the world is a return value, and the VMM does it; guest RAM and
@@ -17,6 +18,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod a64;
+pub mod icc;
 pub mod idregs;
 pub mod pl011;
 pub mod pl031;
