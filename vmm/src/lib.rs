@@ -1,7 +1,7 @@
 //! The VMM's parts that need no kernel and are tested on the host: the boot protocol ([`boot`]), the machine's memory map
 //! ([`machine`]) and device tree ([`tree`], written by [`fdt`]), a vCPU's state at reset ([`reset`]), exceptions injected
-//! into a guest ([`inject`]), guests of 32-bit Arm ([`aarch32`]), a guest's stage-1 tables ([`walk`]), and its physical
-//! timer ([`ptimer`]).
+//! into a guest ([`inject`]), guests of 32-bit Arm ([`aarch32`]), a guest's stage-1 tables ([`walk`]), and its
+//! emulated timers ([`ptimer`], [`timers`]).
 //!
 //! May live here: pure functions over plain data. May not: system calls, memory of guests (`main.rs` and its modules).
 //! Nothing here panics on what a guest or a file holds. Go next to `main.rs`.
@@ -26,5 +26,6 @@ pub mod machine;
 pub mod ptimer;
 pub mod reset;
 pub mod syndrome;
+pub mod timers;
 pub mod tree;
 pub mod walk;

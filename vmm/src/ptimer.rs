@@ -1,4 +1,5 @@
-//! The EL1 physical timer, emulated: CNTP_CTL_EL0, CNTP_CVAL_EL0, CNTP_TVAL_EL0 (Arm ARM D12.2.4).
+//! An EL1 timer, emulated: CNTP_CTL_EL0, CNTP_CVAL_EL0, CNTP_TVAL_EL0 (Arm ARM D12.2.4), or the same of CNTV: which of the
+//! two it is says the counter that it is given.
 
 /// CNTP_CTL_EL0.ENABLE.
 const ENABLE: u64 = 1;
@@ -12,11 +13,11 @@ pub const STATE_VERSION: u32 = 1;
 /// A register of the timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Register {
-    /// CNTP_CTL_EL0.
+    /// CNTx_CTL_EL0.
     Ctl,
-    /// CNTP_CVAL_EL0.
+    /// CNTx_CVAL_EL0.
     Cval,
-    /// CNTP_TVAL_EL0.
+    /// CNTx_TVAL_EL0.
     Tval,
 }
 
@@ -33,9 +34,9 @@ pub struct PTimer {
 pub struct State {
     /// [`STATE_VERSION`].
     pub version: u32,
-    /// CNTP_CTL_EL0 without ISTATUS.
+    /// CNTx_CTL_EL0 without ISTATUS.
     pub ctl: u32,
-    /// CNTP_CVAL_EL0.
+    /// CNTx_CVAL_EL0.
     pub cval: u64,
 }
 
