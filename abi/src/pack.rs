@@ -1,7 +1,7 @@
 //! The pack: what follows the kernel in the boot image, and the format of a domain's image.
 //!
 //! All numbers are little-endian u64; all offsets are from the first byte of the pack (or of the domain image) and
-//! page aligned. `pack = Header, Entry × count, padding, data…`.
+//! page aligned. `pack = Header, Entry × count, padding, data…`. The first file is root's image, on the second page.
 
 /// First word of a pack: "SOSIAPK1".
 pub const PACK_MAGIC: u64 = u64::from_le_bytes(*b"SOSIAPK1");

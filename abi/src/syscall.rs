@@ -207,6 +207,10 @@ pub mod counter {
     pub const IMAGE_BASE: u64 = 7;
     /// HCR_EL2 that the vCPU whose handler calls goes on with.
     pub const GUEST_HCR: u64 = 8;
+    /// List registers of the virtual CPU interface.
+    pub const LIST_REGISTERS: u64 = 9;
+    /// Number of readings.
+    pub const COUNT: u64 = 10;
 }
 
 /// Result of a syscall, in x0.

@@ -5,7 +5,7 @@
 
 use dtoolkit::fdt::FdtNode;
 use dtoolkit::standard::NodeStandard;
-use dtoolkit::{Node as _, Property as _, ToCellInt as _};
+use dtoolkit::{Node as _, Property as _};
 
 /// Deepest level of nodes that is searched.
 const MAX_DEPTH: usize = 8;
@@ -86,14 +86,5 @@ impl<'a> Node<'a> {
     pub fn reg(&self) -> impl Iterator<Item = (u64, u64)> + use<'a> {
         let entries = self.0.reg().ok().flatten().into_iter().flatten();
         entries.filter_map(|entry| Some((entry.address().ok()?, entry.size().ok()?)))
-    }
-
-    /// INTID of the first of `interrupts` of a child of a GIC, if it is an SPI.
-    #[must_use]
-    pub fn spi(&self) -> Option<u32> {
-        let property = self.0.properties().find(|p| p.name() == "interrupts")?;
-        let [kind, number, _flags] = property.as_prop_encoded_array([1, 1, 1]).ok()?.next()?;
-        let kind: u32 = kind.to_int().ok()?;
-        number.to_int::<u32>().ok()?.checked_add(32).filter(|_| kind == 0)
     }
 }

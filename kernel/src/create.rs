@@ -112,16 +112,11 @@ fn sched_context(caller: Obj<Domain>, [machine, place, slice, limit]: [u64; 4]) 
         return Err(Status::BadArg);
     }
     let sc: Obj<SchedContext> = make(caller, Kind::SchedContext)?;
-    fill_sched_context(sc, core as usize, priority as u32, slice);
+    sc.core.set(core as usize);
+    sc.priority.set(priority as u32);
+    sc.slice.set(if slice == 0 { cntfrq_el0::read() / DEFAULT_SLICE_HZ } else { slice });
     sc.budget.with(|b| *b = budget);
     Ok(sc.addr())
-}
-
-/// Sets the fields of a new scheduling context without a budget; slice 0: 10 ms.
-pub fn fill_sched_context(sc: Obj<SchedContext>, core: usize, priority: u32, slice: u64) {
-    sc.core.set(core);
-    sc.priority.set(priority);
-    sc.slice.set(if slice == 0 { cntfrq_el0::read() / DEFAULT_SLICE_HZ } else { slice });
 }
 
 fn endpoint(caller: Obj<Domain>, [sc, ..]: [u64; 4]) -> Result<u64, Status> {

@@ -29,16 +29,12 @@ pub fn make(pool: Obj<Domain>) -> Result<Obj<Domain>, Status> {
     }
 }
 
-fn fill(pool: Obj<Domain>, d: Obj<Domain>) -> Result<(), Status> {
+/// Gives a new domain its table and space from `pool`.
+pub fn fill(pool: Obj<Domain>, d: Obj<Domain>) -> Result<(), Status> {
     d.table.set(memory::take_page(pool).ok_or(Status::NoMemory)?);
     d.space.set(Some(space::make(pool, d)?));
-    link(d);
-    Ok(())
-}
-
-/// Puts a domain into the list of all.
-pub fn link(d: Obj<Domain>) {
     ALL.lock().insert_after(&mut DomainLinks, 0, d.addr());
+    Ok(())
 }
 
 /// Takes a domain off the list of all.

@@ -9,8 +9,6 @@ pub struct Platform {
     pub distributor: u64,
     /// GICv3 redistributors: address and bytes of the first region.
     pub redistributors: (u64, u64),
-    /// Console PL011: address, INTID; 0: none.
-    pub uart: (u64, u32),
     /// PSCI by SMC (else HVC).
     pub psci_smc: bool,
 }
@@ -23,11 +21,5 @@ pub fn read(fdt: &Fdt) -> Result<Platform, &'static str> {
     let redistributors = regs.next().ok_or("the GIC has no redistributors")?;
     let psci = ["arm,psci-1.0", "arm,psci-0.2"].iter().find_map(|c| fdt.compatible(c));
     let method = psci.as_ref().and_then(|p| p.str("method")).ok_or("no PSCI in the device tree")?;
-    let uart = fdt.compatible("arm,pl011");
-    Ok(Platform {
-        distributor,
-        redistributors,
-        uart: uart.map_or((0, 0), |u| (u.reg().next().map_or(0, |r| r.0), u.spi().unwrap_or(0))),
-        psci_smc: method == "smc",
-    })
+    Ok(Platform { distributor, redistributors, psci_smc: method == "smc" })
 }

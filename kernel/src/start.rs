@@ -2,7 +2,9 @@
 
 use crate::arch::{self, sysreg};
 use crate::core_local::{CORES, here};
+use crate::frame::FrameRef;
 use crate::mmu::{self, IMAGE_SIZE, Memory};
+use crate::object::Obj;
 use crate::platform::{self, Platform};
 use crate::{config, gic, log, power, println, root, sched, switch, trap};
 use abi::boot::MAX_RAM;
@@ -28,8 +30,6 @@ pub struct Boot {
     pub pack: Range,
     /// The device tree blob, unaligned.
     pub dtb: Range,
-    /// The machine.
-    pub platform: Platform,
 }
 
 /// Entered by boot.S on each core: core number, device tree (core 0), physical address of the image.
@@ -52,7 +52,9 @@ fn first(dtb: u64, image: u64) -> ! {
     mmu::map_identity(dtb & !(PAGE_SIZE - 1), dtb.saturating_add(DTB_MAX), Memory::Normal)
         .unwrap_or_else(|_| fail(tables));
     mmu::activate();
-    let blob = root::bytes(dtb, DTB_MAX as usize);
+    // SAFETY: the range is mapped, is not written after boot, and any byte is a u8.
+    #[allow(unsafe_code, reason = "reads what the boot loader left")]
+    let blob = unsafe { core::slice::from_raw_parts(dtb as *const u8, DTB_MAX as usize) };
     let size = Fdt::size(blob).unwrap_or(0);
     let Some(fdt) = Fdt::new(blob) else { fail("x0 does not hold a device tree") };
     if let Some(uart) = fdt.compatible("arm,pl011").and_then(|n| n.reg().next()) {
@@ -76,10 +78,9 @@ fn first(dtb: u64, image: u64) -> ! {
     power::init(platform.psci_smc);
     here().online.store(true, Ordering::Release);
     start_others(&fdt, image);
-    let boot = plan(&fdt, platform, (dtb, dtb + u64::from(size)), image);
-    root::start(&boot);
+    root::start(&plan(&fdt, (dtb, dtb + u64::from(size)), image));
     if cfg!(feature = "crash-test") {
-        root::word_at(mmu::IMAGE_VA / 2);
+        FrameRef(mmu::IMAGE_VA / 2).x(0);
     }
     go()
 }
@@ -137,14 +138,12 @@ fn go() -> ! {
 }
 
 /// Where everything is in RAM.
-fn plan(fdt: &Fdt, platform: Platform, dtb: Range, image: u64) -> Boot {
-    let pack_base = image + IMAGE_SIZE;
-    let header = root::word_at(pack_base);
-    let size = root::word_at(pack_base + core::mem::offset_of!(PackHeader, size) as u64);
-    if header != PACK_MAGIC {
+fn plan(fdt: &Fdt, dtb: Range, image: u64) -> Boot {
+    let header = Obj::<PackHeader>::at(image + IMAGE_SIZE);
+    if header.magic != PACK_MAGIC {
         fail("no pack follows the kernel: build an image with `sosia build`");
     }
-    let pack = (pack_base, pack_base + size);
+    let pack = (header.addr(), header.addr() + header.size);
     let mut free: ArrayVec<Range, MAX_RAM> = ArrayVec::new();
     for (base, size) in fdt.memory() {
         let range = (base.next_multiple_of(PAGE_SIZE), base.saturating_add(size) & !(PAGE_SIZE - 1));
@@ -157,7 +156,7 @@ fn plan(fdt: &Fdt, platform: Platform, dtb: Range, image: u64) -> Boot {
     for range in taken.into_iter().chain(fdt.reserved().map(|(b, s)| (b, b.saturating_add(s)))) {
         subtract(&mut free, range);
     }
-    Boot { free, pack, dtb, platform }
+    Boot { free, pack, dtb }
 }
 
 /// Removes a range, widened to whole pages.

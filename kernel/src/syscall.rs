@@ -268,6 +268,7 @@ impl Call {
             counter::ATTACHMENTS => stats::ATTACHMENTS.load(Ordering::Relaxed),
             counter::CORES => core_local::online() as u64,
             counter::MASKED_MAX => masked(),
+            counter::LIST_REGISTERS => switch::lr_count() as u64,
             counter::IMAGE_BASE => mmu::image_pa(mmu::IMAGE_VA),
             _ => return Err(Status::BadArg),
         };

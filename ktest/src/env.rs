@@ -1,10 +1,10 @@
 //! Slots and memory for tests, and the kernel's accounting before and after each.
 
-use crate::image::boot_info;
 use crate::{shared, thread};
 use abi::boot::slot;
 use abi::cap::{CAP_SLOTS, Kind, rights};
 use abi::syscall::{Status, counter};
+use rt::boot::{frequency, map_pack};
 use rt::sys::{self, Result, create};
 
 /// READ and WRITE.
@@ -77,9 +77,8 @@ struct Ram {
 
 impl Ram {
     fn largest() -> Self {
-        let info = boot_info();
-        let (n, ram) = info.ram.iter().enumerate().max_by_key(|(_, ram)| ram.pages).unwrap_or((0, &info.ram[0]));
-        Self { slot: slot::RAM + n as u64, pages: ram.pages }
+        let ranges = (slot::RAM..).map_while(|slot| Some(Self { slot, pages: sys::frame_info(slot).ok()?.pages }));
+        ranges.max_by_key(|ram| ram.pages).unwrap_or(Self { slot: slot::RAM, pages: 0 })
     }
 
     fn cut(&mut self, slot: u64, pages: u64) -> Result {
@@ -88,8 +87,14 @@ impl Ram {
     }
 }
 
+/// Cores that run.
+pub fn cores() -> u64 {
+    read_counter(counter::CORES)
+}
+
 /// Makes the frames and maps what stays mapped.
 pub fn setup() -> Result {
+    map_pack().ok_or(Status::BadArg)?;
     let mut ram = Ram::largest();
     ram.cut(frame::SHARED, 1)?;
     for n in 0..4 {
@@ -111,7 +116,7 @@ pub fn setup() -> Result {
     create::device(frame::RTC, MACHINE, RTC.0, 1)?;
     create::notification(PAUSE)?;
     create::notification(DONE)?;
-    thread::make_idle(boot_info().cores)?;
+    thread::make_idle(cores())?;
     sys::map(frame::SHARED, SELF, shared::ADDRESS, 0, 1, RW)
 }
 
@@ -240,5 +245,5 @@ pub fn now() -> u64 {
 
 /// The time in `ms` milliseconds.
 pub fn after_ms(ms: u64) -> u64 {
-    now() + boot_info().cntfrq / 1000 * ms
+    now() + frequency() / 1000 * ms
 }

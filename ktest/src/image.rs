@@ -1,20 +1,14 @@
 //! This domain's own image in the pack: other domains are made from its text and constants.
-#![allow(unsafe_code, reason = "reads plain structures from memory that the kernel mapped")]
+#![allow(unsafe_code, reason = "reads plain structures from the pack")]
 
-use abi::boot::{BOOT_INFO, BootInfo, PACK};
 use abi::cap::rights;
 use abi::pack::{DomainImage, PackEntry, PackHeader, Segment};
-
-/// The boot information.
-pub fn boot_info() -> &'static BootInfo {
-    // SAFETY: the kernel maps the page before the first domain starts, read-only and for good (abi::boot).
-    unsafe { &*(BOOT_INFO as *const BootInfo) }
-}
+use rt::boot::PACK;
 
 /// First page in the pack of the entry `root`, which is this domain, and the image's head.
 fn image() -> (u64, &'static DomainImage) {
     let entry = (PACK + size_of::<PackHeader>() as u64) as *const PackEntry;
-    // SAFETY: the kernel has mapped the pack for good, and has started this domain from its first entry.
+    // SAFETY: `env::setup` has mapped the pack for good, and the kernel has started this domain from its first entry.
     let offset = unsafe { (*entry).offset };
     // SAFETY: as above; the image's head is page aligned.
     (offset >> abi::PAGE_SHIFT, unsafe { &*((PACK + offset) as *const DomainImage) })

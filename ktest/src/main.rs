@@ -35,7 +35,7 @@ mod tests;
 mod thread;
 
 #[cfg(target_os = "none")]
-rt::main!(run::main);
+rt::main!(run::main, own_stack);
 
 /// Domains run at EL0 of the target only.
 #[cfg(not(target_os = "none"))]

@@ -1,7 +1,6 @@
 //! The runner.
 
 use crate::env::{self, MACHINE};
-use crate::image::boot_info;
 use crate::outcome::{Failure, Outcome};
 use crate::{check, shared, tests};
 use abi::syscall::counter;
@@ -35,7 +34,7 @@ pub fn main(_: u64) -> ! {
     env::clean_up();
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for test in tests::ALL.iter().copied().flatten() {
-        if boot_info().cores < test.cores {
+        if env::cores() < test.cores {
             log!("TEST {} ... SKIPPED needs {} cores", test.name, test.cores);
             skipped += 1;
             continue;

@@ -69,14 +69,11 @@ static LINES: SpinLock<Option<(Writer<'static>, u64)>> = SpinLock::new(None);
 impl Console {
     /// Takes what the server needs, and starts it. `None` if the machine has no UART.
     pub fn new(machine: &mut Machine) -> Result<Option<Self>, Error> {
-        let info = machine.info;
-        if info.uart_base == 0 {
-            return Ok(None);
-        }
+        let Some((base, intid)) = machine.uarts[0] else { return Ok(None) };
         let file = machine.pack.file(&name("console")).ok_or(Status::BadArg).at("find the console server")?;
         let image = Image::open(file).ok_or(Status::BadArg).at("read the console server")?;
         let channels = (machine.parts.vms.len() + 1).min(MAX_CHANNELS) as u64;
-        let (core, priority) = place_server(machine.parts.vms, &machine.placement, info.cores);
+        let (core, priority) = place_server(machine.parts.vms, &machine.placement, machine.info.cores);
         let memory = &mut machine.memory;
         let mut console = Self {
             image_place: Place { slot: slot::PACK, page: image.file().offset >> PAGE_SHIFT },
@@ -97,8 +94,8 @@ impl Console {
         };
         let limit = (machine.ticks(BUDGET), machine.ticks(PERIOD));
         create::budgeted(console.sched, slot::MACHINE, core, priority, 0, limit).at("make the console's time")?;
-        create::device(console.uart, slot::MACHINE, info.uart_base, 1).at("take the UART")?;
-        create::irq(console.irq, slot::MACHINE, info.uart_intid, console.events, 0).at("take the UART's interrupt")?;
+        create::device(console.uart, slot::MACHINE, base, 1).at("take the UART")?;
+        create::irq(console.irq, slot::MACHINE, intid.into(), console.events, 0).at("take the UART's interrupt")?;
         console.open().at("map the console's rings")?;
         console.start(machine)?;
         Ok(Some(console))

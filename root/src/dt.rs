@@ -7,33 +7,35 @@ use dtoolkit::{Node as _, Property as _, ToCellInt as _};
 /// Deepest level of nodes that is searched.
 const MAX_DEPTH: usize = 8;
 
-/// Address and INTID of the first PL011 that is not at `console` and not disabled.
-pub fn second_pl011(bytes: &[u8], console: u64) -> Option<(u64, u32)> {
-    find(Fdt::new(bytes).ok()?.root(), console, MAX_DEPTH)
-}
-
-fn find(node: FdtNode<'_>, console: u64, depth: usize) -> Option<(u64, u32)> {
-    if let Some(device) = pl011(&node).filter(|(base, _)| *base != console) {
-        return Some(device);
-    }
-    let depth = depth.checked_sub(1)?;
-    node.children().find_map(|child| find(child, console, depth))
-}
-
-fn pl011(node: &FdtNode<'_>) -> Option<(u64, u32)> {
-    if !node.is_compatible("arm,pl011") {
-        return None;
-    }
-    let property = |name: &str| node.properties().find(|p| p.name() == name);
-    let status: Option<&str> = property("status").and_then(|p| p.value_as().ok());
-    if property("status").is_some() && !matches!(status, Some("okay" | "ok")) {
-        return None;
-    }
+/// Of the device tree at the start of `bytes`: address and INTID of the PL011 that has `index` others before it, disabled ones left out. The kernel
+/// takes the first, too, for its log.
+pub fn pl011(bytes: &[u8], mut index: usize) -> Option<(u64, u32)> {
+    // The header's second word is the size of all of it.
+    let size = bytes.get(4..)?.first_chunk().map(|size| u32::from_be_bytes(*size))?;
+    let tree = Fdt::new(bytes.get(..size as usize)?).ok()?;
+    let node = find(tree.root(), &mut index, MAX_DEPTH)?;
     let base: u64 = node.reg().ok()??.next()?.address().ok()?;
-    let [kind, number, _flags] = property("interrupts")?.as_prop_encoded_array([1, 1, 1]).ok()?.next()?;
+    let interrupts = node.properties().find(|p| p.name() == "interrupts")?;
+    let [kind, number, _flags] = interrupts.as_prop_encoded_array([1, 1, 1]).ok()?.next()?;
     let (kind, number): (u32, u32) = (kind.to_int().ok()?, number.to_int().ok()?);
     // Interrupt specifiers of GICv3: type 0 is an SPI, from INTID 32 on.
     Some((base, number.checked_add(32).filter(|_| kind == 0)?))
+}
+
+fn find<'a>(node: FdtNode<'a>, index: &mut usize, depth: usize) -> Option<FdtNode<'a>> {
+    if is_pl011(&node) {
+        match index.checked_sub(1) {
+            Some(left) => *index = left,
+            None => return Some(node),
+        }
+    }
+    let depth = depth.checked_sub(1)?;
+    node.children().find_map(|child| find(child, index, depth))
+}
+
+fn is_pl011(node: &FdtNode<'_>) -> bool {
+    let status: Option<Option<&str>> = node.property("status").map(|p| p.value_as().ok());
+    node.is_compatible("arm,pl011") && matches!(status, None | Some(Some("okay" | "ok")))
 }
 
 #[cfg(test)]
@@ -70,24 +72,25 @@ mod tests {
     }
 
     #[test]
-    fn console_is_not_the_second() {
+    fn they_are_counted_from_the_first() {
         let one = tree(vec![uart(0x900_0000, 1, None)]);
         let two = tree(vec![uart(0x900_0000, 1, None), uart(0x904_0000, 8, None)]);
 
-        assert_eq!(second_pl011(&one, 0x900_0000), None);
-        assert_eq!(second_pl011(&two, 0x900_0000), Some((0x904_0000, 40)));
+        assert_eq!(pl011(&one, 0), Some((0x900_0000, 33)));
+        assert_eq!(pl011(&one, 1), None);
+        assert_eq!(pl011(&two, 1), Some((0x904_0000, 40)));
     }
 
     #[test]
     fn disabled_one_is_not_taken() {
         let tree = tree(vec![uart(0x900_0000, 1, None), uart(0x904_0000, 8, Some("disabled"))]);
 
-        assert_eq!(second_pl011(&tree, 0x900_0000), None);
+        assert_eq!(pl011(&tree, 1), None);
     }
 
     #[test]
     fn garbage_is_no_tree() {
-        assert_eq!(second_pl011(&[], 0), None);
-        assert_eq!(second_pl011(&[0xff; 4096], 0), None);
+        assert_eq!(pl011(&[], 0), None);
+        assert_eq!(pl011(&[0xff; 4096], 0), None);
     }
 }

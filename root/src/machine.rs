@@ -7,12 +7,13 @@ use crate::files::Files;
 use crate::image::Window;
 use crate::memory::{Frame, Memory};
 use crate::pack::Pack;
-use abi::boot::{BootInfo, slot};
+use abi::boot::slot;
 use abi::cap::rights::{READ, WRITE};
 use abi::{PAGE_SHIFT, PAGE_SIZE};
 use core::arch::asm;
 use root::place::{self, Placement};
 use root::wiring::Parts;
+use rt::boot::BootInfo;
 use rt::sys::{self, create};
 use sysdesc::stats::VmStats;
 use sysdesc::{MAX_SHARED, MAX_VMS};
@@ -37,7 +38,9 @@ pub mod event {
 /// What all VMs are made from.
 pub struct Machine {
     /// The kernel's word.
-    pub info: &'static BootInfo,
+    pub info: BootInfo,
+    /// Address and INTID of the UARTs: console, management.
+    pub uarts: [Option<(u64, u32)>; 2],
     /// The files.
     pub pack: Pack,
     /// Where domains map them from.
@@ -65,15 +68,17 @@ pub struct Machine {
 impl Machine {
     /// Takes what belongs to no VM alone.
     pub fn new(
-        info: &'static BootInfo,
+        info: BootInfo,
+        uarts: [Option<(u64, u32)>; 2],
         pack: Pack,
         parts: Parts,
         memory: &'static mut Memory,
         files: &'static mut Files,
     ) -> Result<Self, Error> {
-        memory.init(info);
+        memory.init(&info);
         let mut machine = Self {
             info,
+            uarts,
             pack,
             files,
             parts,

@@ -29,7 +29,7 @@ mod system;
 mod vm;
 
 #[cfg(target_os = "none")]
-rt::main!(run::main);
+rt::main!(run::main, own_stack);
 
 /// Domains run at EL0 of the target only.
 #[cfg(not(target_os = "none"))]

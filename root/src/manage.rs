@@ -3,13 +3,12 @@
 //!
 //! Whatever comes in costs root a bounded time: [`TURN`] bytes in a turn, one reply at a time, and no more bytes are taken
 //! while that waits for room.
-#![allow(unsafe_code, reason = "device registers, and the device tree as the kernel mapped it")]
+#![allow(unsafe_code, reason = "device registers")]
 
 use crate::assets::{At, Error};
 use crate::machine::{Machine, event};
 use crate::system::System;
 use crate::vm::{State, Vm};
-use abi::PAGE_SIZE;
 use abi::boot::slot;
 use abi::cap::rights::{READ, WRITE};
 use abi::syscall::counter;
@@ -17,15 +16,13 @@ use console_server::uart::{Registers, Uart};
 use core::sync::atomic::Ordering::Relaxed;
 use manage::server::{self, Server};
 use manage::{Command, Counters, Hello, Refusal, VcpuInfo, VmInfo};
-use root::{dt, policy};
+use root::policy;
 use rt::sys::{self, create};
 
 /// Bytes taken in a turn.
 const TURN: usize = 64;
 /// Where root maps the UART.
 const UART: u64 = 0x62_0000_0000;
-/// Where root maps the device tree for a moment.
-const DTB: u64 = 0x62_4000_0000;
 
 /// The physical UART's registers.
 struct Mmio;
@@ -51,7 +48,7 @@ pub struct Manage {
 impl Manage {
     /// Takes the second PL011. `None` if the machine has none.
     pub fn new(machine: &mut Machine) -> Result<Option<Self>, Error> {
-        let Some((base, intid)) = device(machine).at("read the device tree")? else { return Ok(None) };
+        let Some((base, intid)) = machine.uarts[1] else { return Ok(None) };
         let frame = machine.memory.slot().at("take a slot")?;
         create::device(frame, slot::MACHINE, base, 1).at("take the management UART")?;
         sys::map(frame, slot::SELF, UART, 0, 1, READ | WRITE).at("map the management UART")?;
@@ -85,24 +82,9 @@ impl Manage {
     }
 }
 
-/// Address and INTID of the second PL011.
-fn device(machine: &Machine) -> sys::Result<Option<(u64, u32)>> {
-    let info = machine.info;
-    let size = info.dtb_offset + info.dtb_size;
-    if info.dtb_size == 0 {
-        return Ok(None);
-    }
-    sys::map(slot::DTB, slot::SELF, DTB, 0, size.div_ceil(PAGE_SIZE), READ)?;
-    // SAFETY: mapped above, until the unmap below, where nothing of the slice is left; the kernel keeps the blob.
-    let bytes = unsafe { core::slice::from_raw_parts((DTB + info.dtb_offset) as *const u8, info.dtb_size as usize) };
-    let found = dt::second_pl011(bytes, info.uart_base);
-    sys::unmap(slot::DTB, slot::SELF, DTB)?;
-    Ok(found)
-}
-
 impl server::System for System {
     fn hello(&self) -> Hello {
-        let info = self.machine.info;
+        let info = &self.machine.info;
         let (vms, cores) = (self.machine.parts.vms.len() as u8, info.cores as u8);
         Hello { version: 0, vms, cores, frequency: info.cntfrq, now: self.machine.now(), garbage: 0 }
     }

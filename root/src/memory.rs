@@ -1,10 +1,11 @@
 //! Free RAM and free slots of root, by the kernel's calls.
 
 use abi::PAGE_SIZE;
-use abi::boot::{BootInfo, MAX_RAM, slot};
+use abi::boot::slot;
 use abi::syscall::Status;
 pub use root::Frame;
 use root::{Free, Slots, Split};
+use rt::boot::BootInfo;
 use rt::sys;
 
 /// What is free.
@@ -29,12 +30,11 @@ impl Memory {
 
     /// All RAM that the kernel left, and all slots that it did not fill.
     pub fn init(&mut self, info: &BootInfo) {
-        let count = info.ram_count.min(MAX_RAM as u64);
         let taken = [slot::SELF, slot::MACHINE, slot::SCHED, slot::THREAD, slot::PACK, slot::DTB];
         taken.into_iter().for_each(|n| self.slots.reserve(n));
-        for (ram, n) in info.ram.iter().zip(0..count) {
-            self.slots.reserve(slot::RAM + n);
-            self.free.give(Frame { slot: slot::RAM + n, physical: ram.base, pages: ram.pages });
+        for (ram, slot) in info.ram.iter().zip(slot::RAM..).filter(|(ram, _)| ram.pages != 0) {
+            self.slots.reserve(slot);
+            self.free.give(Frame { slot, physical: ram.base, pages: ram.pages });
         }
     }
 

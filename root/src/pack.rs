@@ -1,8 +1,7 @@
-//! The pack and the boot information page, read-only in this domain's memory.
+//! The pack, read-only in this domain's memory.
 #![allow(unsafe_code, reason = "reads plain structures from memory that the kernel mapped")]
 
-use abi::boot::{BOOT_INFO, BOOT_MAGIC, BootInfo, PACK};
-use abi::pack::{DomainImage, MAX_ENTRIES, NAME_LEN, PACK_MAGIC, PackEntry, PackHeader};
+use abi::pack::{DomainImage, MAX_ENTRIES, NAME_LEN, PackEntry, PackHeader};
 use root::wiring::Parts;
 use sysdesc::{
     BellDesc, MAX_BELLS, MAX_PORTS, MAX_SHARED, MAX_VMS, PortDesc, SYSTEM_MAGIC, SharedDesc, SystemDesc, VmDesc,
@@ -49,13 +48,6 @@ fn views<T: Plain>(bytes: &'static [u8], offset: &mut usize, count: u64, most: u
     pointer.is_aligned().then(|| unsafe { core::slice::from_raw_parts(pointer, count) })
 }
 
-/// The boot information, if the kernel speaks this ABI.
-pub fn boot_info() -> Option<&'static BootInfo> {
-    // SAFETY: the kernel maps the page before root starts, read-only and for good (abi::boot).
-    let info = unsafe { &*(BOOT_INFO as *const BootInfo) };
-    (info.magic == BOOT_MAGIC).then_some(info)
-}
-
 /// A file in the pack.
 #[derive(Clone, Copy)]
 pub struct File {
@@ -70,12 +62,9 @@ pub struct File {
 pub struct Pack(&'static [u8]);
 
 impl Pack {
-    /// The pack of `size` bytes that the kernel mapped, if it is one.
-    pub fn open(size: u64) -> Option<Self> {
-        let size = usize::try_from(size).ok()?;
-        // SAFETY: the kernel maps the pack's bytes at this address before root starts, read-only and for good.
-        let bytes = unsafe { core::slice::from_raw_parts(PACK as *const u8, size) };
-        (view::<PackHeader>(bytes, 0)?.magic == PACK_MAGIC).then_some(Self(bytes))
+    /// The pack. Once.
+    pub fn open() -> Option<Self> {
+        rt::boot::map_pack().map(Self)
     }
 
     /// The file with this name.

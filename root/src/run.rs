@@ -1,15 +1,19 @@
 //! Start of the system, and the loop that waits for VMs to stop and looks after them.
-#![allow(unsafe_code, reason = "a thread of root's own")]
+#![allow(unsafe_code, reason = "a thread of root's own; the device tree as it was mapped")]
 
 use crate::assets::{At, Error};
 use crate::console;
 use crate::machine::event;
 use crate::manage::Manage;
-use crate::pack::{Pack, boot_info};
+use crate::pack::Pack;
 use crate::system::System;
+use abi::PAGE_SIZE;
 use abi::boot::slot;
+use abi::cap::rights::READ;
 use abi::syscall::Status;
 use core::cell::UnsafeCell;
+use root::dt;
+use rt::boot::BootInfo;
 use rt::log;
 use rt::sys::{self, create};
 use sysdesc::exit;
@@ -20,6 +24,9 @@ const BUDGET: u64 = 5_000;
 const PERIOD: u64 = 10_000;
 /// Bytes of the stack that root works on.
 const STACK: usize = 32 << 10;
+
+/// Where root maps the device tree for a moment.
+const DTB: u64 = 0x62_4000_0000;
 
 /// What the thread that goes on is given: the system, and a stack.
 #[repr(C, align(16))]
@@ -35,9 +42,9 @@ static HANDOVER: Handover = Handover { stack: UnsafeCell::new([0; STACK]), syste
 
 /// First code of the system outside of the kernel. The thread that it runs on is above all VMs: it makes ready, starts
 /// another that is not, and sleeps.
-pub fn main(_: u64) -> ! {
+pub fn main(dtb: u64) -> ! {
     rt::log::init(slot::MACHINE);
-    match open().and_then(go_on) {
+    match open(dtb).and_then(go_on) {
         Ok(never) => loop {
             let _ = sys::wait(never, u64::MAX);
         },
@@ -89,11 +96,25 @@ fn power_off() -> ! {
     sys::exit(exit::ERROR)
 }
 
-fn open() -> Result<System, Error> {
+/// `dtb`: the kernel's word where the device tree is (`abi::boot`).
+fn open(dtb: u64) -> Result<System, Error> {
     let unread = || Error { what: "read the pack", status: Status::BadArg };
-    let info = boot_info().ok_or_else(unread)?;
-    let pack = Pack::open(info.pack_size).ok_or_else(unread)?;
-    System::new(info, pack, pack.system().ok_or_else(unread)?)
+    let info = BootInfo::read().at("ask about the machine")?;
+    let uarts = uarts(dtb).at("read the device tree")?;
+    let pack = Pack::open().ok_or_else(unread)?;
+    System::new(info, uarts, pack, pack.system().ok_or_else(unread)?)
+}
+
+/// Address and INTID of the first two PL011s: the console's, and management's.
+fn uarts(dtb: u64) -> sys::Result<[Option<(u64, u32)>; 2]> {
+    let size = sys::frame_info(slot::DTB)?.pages * PAGE_SIZE;
+    sys::map(slot::DTB, slot::SELF, DTB, 0, size / PAGE_SIZE, READ)?;
+    let length = size.saturating_sub(dtb) as usize;
+    // SAFETY: mapped above, until the unmap below, where nothing of the slice is left; nobody writes to the blob.
+    let bytes = unsafe { core::slice::from_raw_parts((DTB + dtb) as *const u8, length) };
+    let found = [dt::pl011(bytes, 0), dt::pl011(bytes, 1)];
+    sys::unmap(slot::DTB, slot::SELF, DTB)?;
+    Ok(found)
 }
 
 fn run(system: &mut System) -> Result<(), Error> {

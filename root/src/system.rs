@@ -7,12 +7,12 @@ use crate::machine::{Machine, event};
 use crate::memory::Memory;
 use crate::pack::Pack;
 use crate::vm::{State, Vm};
-use abi::boot::BootInfo;
 use abi::syscall::Status;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 use root::policy::Cause;
 use root::wiring::Parts;
+use rt::boot::BootInfo;
 use sysdesc::MAX_VMS;
 
 /// VMs by their number.
@@ -46,13 +46,13 @@ static GIVEN: AtomicBool = AtomicBool::new(false);
 
 impl System {
     /// The VMs of the description, which are not started yet. Once.
-    pub fn new(info: &'static BootInfo, pack: Pack, parts: Parts) -> Result<Self, Error> {
+    pub fn new(info: BootInfo, uarts: [Option<(u64, u32)>; 2], pack: Pack, parts: Parts) -> Result<Self, Error> {
         if GIVEN.swap(true, Ordering::Relaxed) {
             return Err(Error { what: "start twice", status: Status::BadState });
         }
         // SAFETY: only who has set GIVEN comes here.
         let Large { memory, files, vms } = unsafe { &mut *PLACE.0.get() };
-        let mut machine = Machine::new(info, pack, parts, memory, files)?;
+        let mut machine = Machine::new(info, uarts, pack, parts, memory, files)?;
         for ((vm, desc), index) in vms.iter_mut().zip(parts.vms).zip(0..) {
             *vm = Some(Vm::new(&mut machine, index, desc));
         }

@@ -1,5 +1,5 @@
 //! Runtime of EL0 domains: start-up ([`main!`]), system calls ([`sys`]), logging ([`log!`]), panics, locks
-//! ([`lock`]), memory shared with devices and with the kernel ([`volatile`]), cache maintenance ([`cache`]) and the
+//! ([`lock`]), the machine ([`boot`], for the first domain), memory shared with devices and with the kernel ([`volatile`]), cache maintenance ([`cache`]) and the
 //! entry of vCPU handlers ([`vcpu_handler!`]).
 //!
 //! May live here: what every domain needs. May not: what only one of them needs, allocation, device models.
@@ -11,6 +11,8 @@ pub mod lock;
 pub mod volatile;
 
 #[cfg(target_os = "none")]
+pub mod boot;
+#[cfg(target_os = "none")]
 pub mod cache;
 #[cfg(target_os = "none")]
 pub mod log;
@@ -20,6 +22,6 @@ mod start;
 pub mod sys;
 
 #[cfg(target_os = "none")]
-pub use start::PANIC_EXIT;
+pub use start::{PANIC_EXIT, STACK, Stack};
 
 pub use abi;

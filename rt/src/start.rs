@@ -1,17 +1,46 @@
 //! Entry points from the kernel into Rust, and the end of a domain that panics.
 #![allow(unsafe_code, reason = "entry points are assembly")]
 
+use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
+
+/// Bytes of the first domain's stack.
+pub const STACK: usize = 32 << 10;
+
+/// The first domain's stack.
+#[repr(C, align(4096))]
+pub struct Stack(UnsafeCell<[u8; STACK]>);
+
+impl Stack {
+    /// A new one.
+    pub const fn zeros() -> Self {
+        Self(UnsafeCell::new([0; STACK]))
+    }
+}
+
+// SAFETY: nothing in Rust names what is in it; the first thread's stack pointer does.
+unsafe impl Sync for Stack {}
 
 /// Code given to `EXIT` by a panic.
 pub const PANIC_EXIT: u64 = 101;
 
 /// Makes `$main`, a `fn(argument: u64) -> !`, the first code of the domain.
 ///
-/// The kernel has set the stack pointer and x0 (the argument given at the thread's start); all else is undefined.
+/// The kernel has set the stack pointer and x0 (the argument given at the thread's start); all else is undefined. With
+/// `own_stack` the domain's image has a stack of [`STACK`] bytes (`domain.ld`): the first domain's, which nobody makes one
+/// for.
 #[macro_export]
 macro_rules! main {
     ($main:path) => {
+        $crate::main!($main, "");
+    };
+    ($main:path, own_stack) => {
+        #[unsafe(link_section = ".stack")]
+        #[used]
+        static __RT_STACK: $crate::Stack = $crate::Stack::zeros();
+        $crate::main!($main, "adrp x1, __stack_top; add sp, x1, :lo12:__stack_top");
+    };
+    ($main:path, $stack:literal) => {
         #[allow(unsafe_code, reason = "the entry point is assembly")]
         #[unsafe(naked)]
         #[unsafe(no_mangle)]
@@ -22,7 +51,7 @@ macro_rules! main {
                 START(argument)
             }
             // x29, x30 = 0 end the chain of frames.
-            ::core::arch::naked_asm!("mov x29, xzr", "mov x30, xzr", "b {main}", main = sym __rt_start)
+            ::core::arch::naked_asm!($stack, "mov x29, xzr", "mov x30, xzr", "b {main}", main = sym __rt_start)
         }
     };
 }

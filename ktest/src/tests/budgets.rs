@@ -5,7 +5,6 @@
 
 use crate::env::{FREE, MACHINE, RW, SMALL_PAGES, Window, after_ms, frame, now};
 use crate::guest::{self, Vcpu};
-use crate::image::boot_info;
 use crate::outcome::Outcome;
 use crate::shared::word;
 use crate::thread::{self, sleep_ms, slots, wait_until};
@@ -14,6 +13,7 @@ use abi::PAGE_SIZE;
 use abi::syscall::RESUME_RUN;
 use abi::vcpu::{AccountPage, RegFrame};
 use core::mem::offset_of;
+use rt::boot::frequency;
 use rt::sys::{self, SchedInfo, create};
 
 tests! {
@@ -38,7 +38,7 @@ fn spinner(n: u64) {
 
 /// `part` ms in each `period` ms, in ticks.
 fn ms(part: u64, period: u64) -> (u64, u64) {
-    let ticks = boot_info().cntfrq / 1000;
+    let ticks = frequency() / 1000;
     (part * ticks, period * ticks)
 }
 
@@ -186,7 +186,7 @@ fn stolen_time_is_told_to_the_guest() -> Outcome {
     check!(wait_until(5000, || told.get() != before), "the guest is not told");
 
     let stolen = sys::sched_info(Vcpu(0).sched())?.stolen;
-    let most = u128::from(stolen) * 1_000_000_000 / u128::from(boot_info().cntfrq);
+    let most = u128::from(stolen) * 1_000_000_000 / u128::from(frequency());
     check!(told.get() - before >= 15_000_000 && u128::from(told.get()) <= most, "{} of {most} ns", told.get() - before);
     Ok(())
 }

@@ -241,7 +241,7 @@ fn revoke_removes_every_attachment() -> Outcome {
 
 fn revoked_memory_faults_where_it_was_mapped() -> Outcome {
     const AT: u64 = 0x7c_a000_0000;
-    let last = crate::image::boot_info().cores - 1;
+    let last = crate::env::cores() - 1;
     for unmap in [false, true] {
         word(0).set(0);
         word(1).set(AT);

@@ -3,8 +3,7 @@
 //! state they leave can be destroyed, and all memory comes back.
 
 use crate::child::{Child, GRANTED, OWN, Role};
-use crate::env::{FREE, MACHINE, RW, SELF, accounts, after_ms, frame, now};
-use crate::image::boot_info;
+use crate::env::{self, FREE, MACHINE, RW, SELF, accounts, after_ms, frame, now};
 use crate::outcome::Outcome;
 use crate::shared::{self, word};
 use crate::tests::oracle::Watch;
@@ -95,7 +94,7 @@ fn round(seed: u64, children: usize) -> Outcome<u64> {
     shared_objects()?;
     word(0).set(seed);
     word(1).set(0);
-    let cores = boot_info().cores;
+    let cores = env::cores();
     let mut made: [Option<Child>; 2] = [None, None];
     for (n, child) in made.iter_mut().enumerate().take(children) {
         *child = Some(armed(n, n as u64 % cores)?);

@@ -66,7 +66,7 @@ fn memory_that_is_not_mapped_ends_a_domain() -> Outcome {
     let image = sys::counter(MACHINE, counter::IMAGE_BASE)?;
     let physical = sys::frame_info(env::frame::PAGE[0])?.physical;
     let devices = [0x0800_0000, 0x080a_0000, 0x0900_0000, 0x0901_0000];
-    let inside = [0, 0x10_0000_0000, WINDOW, abi::boot::BOOT_INFO, abi::boot::PACK, image, physical, (1 << 39) - 8];
+    let inside = [0, 0x10_0000_0000, WINDOW, rt::boot::PACK, image, physical, (1 << 39) - 8];
 
     for address in devices.into_iter().chain(inside) {
         for role in [Role::Load, Role::Store] {
@@ -118,7 +118,7 @@ fn text_is_not_writable_and_data_not_executable() -> Outcome {
 }
 
 fn others_go_on_when_a_domain_faults() -> Outcome {
-    let last = crate::image::boot_info().cores - 1;
+    let last = crate::env::cores() - 1;
     let other = Child::spawn(1, last, 5, Role::Spin, 9)?;
     for n in 0..10 {
         let child = Child::spawn(0, 0, 6, Role::Hostile, n)?;

@@ -7,6 +7,7 @@ use crate::thread::{self, settle, wait_until};
 use crate::{check, check_eq, tests};
 use abi::cap::rights;
 use abi::syscall::Status;
+use rt::boot::frequency;
 use rt::sys::{self, create};
 
 tests! {
@@ -138,7 +139,7 @@ fn signaller(rounds: u64) {
 
 fn race(core: u64, rounds: u64) -> Outcome {
     create::notification(N)?;
-    let step = crate::image::boot_info().cntfrq / 2_000_000;
+    let step = frequency() / 2_000_000;
     word(5).set(step.max(1));
     thread::spawn(0, core, 5, signaller, rounds)?;
     let (mut taken, mut timeouts) = (0, 0);

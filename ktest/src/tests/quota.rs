@@ -109,7 +109,7 @@ fn tables_are_paid_by_the_domain_that_is_mapped_into() -> Outcome {
 
 fn a_hundred_rounds_leave_the_accounts_as_they_were() -> Outcome {
     let before = accounts();
-    let cores = crate::image::boot_info().cores;
+    let cores = crate::env::cores();
     for round in 0..100 {
         word(0).set(0);
         create::sched_context(SCHED, MACHINE, round % cores, 1, 0)?;

@@ -2,7 +2,6 @@
 
 use crate::env::{DONE, FREE, SELF, after_ms, frame, now, status};
 use crate::guest::{self, DOORBELLS, Exit, RAM, Vcpu, parking, stepping};
-use crate::image::boot_info;
 use crate::outcome::Outcome;
 use crate::rng::Rng;
 use crate::shared::word;
@@ -11,6 +10,7 @@ use crate::{check, check_eq, programs, tests};
 use abi::cap::rights::{READ, WRITE};
 use abi::syscall::{RESUME_PARK, RESUME_RUN, RESUME_WAIT, Status};
 use abi::vcpu::reason;
+use rt::boot::frequency;
 use rt::sys::{self, create};
 
 tests! {
@@ -123,7 +123,7 @@ fn rival() -> Outcome {
 }
 
 fn ticks(ms: u64) -> u64 {
-    boot_info().cntfrq / 1000 * ms
+    frequency() / 1000 * ms
 }
 
 fn hypercall_exits_with_its_syndrome() -> Outcome {
