@@ -7,15 +7,15 @@ type Decoded = Result<Access, Undecodable>;
 
 const ZERO_EXTEND: Kind = Kind::General { signed: false, wide: false };
 
-fn rt(word: u32) -> u8 {
+pub fn rt(word: u32) -> u8 {
     bits(word, 0, 5) as u8
 }
 
-fn rn(word: u32) -> u8 {
+pub fn rn(word: u32) -> u8 {
     bits(word, 5, 5) as u8
 }
 
-fn rt2(word: u32) -> u8 {
+pub fn rt2(word: u32) -> u8 {
     bits(word, 10, 5) as u8
 }
 

@@ -1,8 +1,9 @@
 //! Decoder of A64 loads and stores, for aborts whose syndrome says nothing of the access (ESR_EL2.ISS.ISV=0: pairs,
 //! writeback, SIMD&FP registers).
 //!
-//! A pure description of what the instruction does; the VMM does it. Encodings: Arm ARM C4.1, "Loads and Stores". Bits
-//! 29:24 select the group:
+//! A pure description of what the instruction does; the VMM does it. Devices take plain accesses ([`decode`]); atomic and
+//! exclusive ones are described for emulated stores to memory ([`decode_any`]). Encodings: Arm ARM C4.1, "Loads and
+//! Stores". Bits 29:24 select the group:
 //!
 //! ```text
 //!   001000  exclusives, ordered, compare-and-swap      00110x  SIMD structures (not here)
@@ -10,7 +11,10 @@
 //!   101xxx  pairs                                      111xxx  single register
 //! ```
 
+mod atomic;
 mod group;
+
+pub use atomic::{Atomic, Op, Outcome};
 
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -145,6 +149,28 @@ pub fn decode(word: u32) -> Result<Access, Undecodable> {
         _ => Err(Undecodable::NotALoadOrStore),
     }?;
     if unpredictable(&access) { Err(Undecodable::Unpredictable) } else { Ok(access) }
+}
+
+/// Any data access that an instruction makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataAccess {
+    /// A load or store.
+    Plain(Access),
+    /// An atomic or exclusive access.
+    Atomic(Atomic),
+}
+
+/// Describes the load, store, atomic or exclusive access `word`: as [`decode`], without [`Undecodable::Exclusive`].
+pub fn decode_any(word: u32) -> Result<DataAccess, Undecodable> {
+    match decode(word) {
+        Ok(access) => Ok(DataAccess::Plain(access)),
+        Err(Undecodable::Exclusive) => atomic(word).map(DataAccess::Atomic),
+        Err(reason) => Err(reason),
+    }
+}
+
+fn atomic(word: u32) -> Result<Atomic, Undecodable> {
+    if bits(word, 28, 1) == 0 { atomic::exclusive(word) } else { atomic::memory_operation(word) }
 }
 
 /// DC ZVA, without Xt.
