@@ -250,16 +250,3 @@ pub enum Status {
     /// Nothing is mapped there.
     NotMapped = 15,
 }
-
-impl Status {
-    /// The status with this number; `BadSyscall` for a number that is none.
-    #[must_use]
-    pub const fn from_u64(n: u64) -> Self {
-        use Status::*;
-        const ALL: [Status; 16] = [
-            Ok, BadSyscall, BadCap, BadKind, NoRights, BadArg, NoMemory, Taken, Full, Dead, Again, Timeout, WrongCore,
-            BadState, NotOwner, NotMapped,
-        ];
-        if n < ALL.len() as u64 { ALL[n as usize] } else { BadSyscall }
-    }
-}

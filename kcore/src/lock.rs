@@ -1,13 +1,9 @@
-//! Ticket lock: FIFO, so that no core starves.
+//! Ticket lock: FIFO, so that no core starves. It guards no value of its own: what belongs to it says so.
 //!
-//! Lock order: the one lock over management syscalls first, then the lock of a core's queues; never two cores' locks
-//! at once. A holder runs with interrupts masked and does not wait for another core.
-#![allow(unsafe_code, reason = "the cell that the lock guards")]
+//! A holder runs with interrupts masked, waits for no other core, and takes no second lock.
 
 use crate::sync::{AtomicU32, Ordering};
-use core::cell::UnsafeCell;
 use core::marker::PhantomData;
-use core::ops::{Deref, DerefMut};
 
 /// How a core waits for a lock.
 pub trait Spin {
@@ -17,72 +13,48 @@ pub trait Spin {
     fn wake();
 }
 
-/// A lock over `T`.
+/// The lock.
 #[derive(Debug)]
-pub struct TicketLock<T, S: Spin> {
+pub struct TicketLock<S: Spin> {
     next: AtomicU32,
     owner: AtomicU32,
-    data: UnsafeCell<T>,
     spin: PhantomData<fn() -> S>,
 }
 
-// SAFETY: data is reached only through a Guard, and one Guard exists at a time: `lock` returns when `owner` equals a
-// ticket that no other core holds, and `owner` moves on only when that Guard is dropped. So sharing the lock only
-// moves T between cores.
-unsafe impl<T: Send, S: Spin> Sync for TicketLock<T, S> {}
-
-impl<T, S: Spin> TicketLock<T, S> {
+#[allow(clippy::new_without_default, reason = "const, and loom's is not")]
+impl<S: Spin> TicketLock<S> {
     /// A free lock.
     #[cfg(not(loom))]
-    pub const fn new(data: T) -> Self {
-        Self { next: AtomicU32::new(0), owner: AtomicU32::new(0), data: UnsafeCell::new(data), spin: PhantomData }
+    pub const fn new() -> Self {
+        Self { next: AtomicU32::new(0), owner: AtomicU32::new(0), spin: PhantomData }
     }
 
     /// A free lock.
     #[cfg(loom)]
-    pub fn new(data: T) -> Self {
-        Self { next: AtomicU32::new(0), owner: AtomicU32::new(0), data: UnsafeCell::new(data), spin: PhantomData }
+    pub fn new() -> Self {
+        Self { next: AtomicU32::new(0), owner: AtomicU32::new(0), spin: PhantomData }
     }
 
     /// Takes the lock; waits its turn.
-    pub fn lock(&self) -> Guard<'_, T, S> {
+    #[must_use = "the lock is free again when the guard is dropped"]
+    pub fn lock(&self) -> Guard<'_, S> {
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
         // Acquire: what the last holder wrote is visible.
         while self.owner.load(Ordering::Acquire) != ticket {
             S::wait();
         }
-        Guard { lock: self }
+        Guard(self)
     }
 }
 
-/// The right to use what a [`TicketLock`] guards.
-pub struct Guard<'a, T, S: Spin> {
-    lock: &'a TicketLock<T, S>,
-}
+/// The right to use what belongs to a [`TicketLock`].
+pub struct Guard<'a, S: Spin>(&'a TicketLock<S>);
 
-// SAFETY: a shared Guard gives only &T.
-unsafe impl<T: Sync, S: Spin> Sync for Guard<'_, T, S> {}
-
-impl<T, S: Spin> Deref for Guard<'_, T, S> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        // SAFETY: this is the only Guard (see the lock), and it is borrowed for as long as the reference lives.
-        unsafe { &*self.lock.data.get() }
-    }
-}
-
-impl<T, S: Spin> DerefMut for Guard<'_, T, S> {
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: this is the only Guard (see the lock), and it is borrowed mutably for as long as the reference lives.
-        unsafe { &mut *self.lock.data.get() }
-    }
-}
-
-impl<T, S: Spin> Drop for Guard<'_, T, S> {
+impl<S: Spin> Drop for Guard<'_, S> {
     fn drop(&mut self) {
         // Only the holder writes `owner`. Release: the next holder sees what this one wrote.
-        let ticket = self.lock.owner.load(Ordering::Relaxed);
-        self.lock.owner.store(ticket.wrapping_add(1), Ordering::Release);
+        let ticket = self.0.owner.load(Ordering::Relaxed);
+        self.0.owner.store(ticket.wrapping_add(1), Ordering::Release);
         S::wake();
     }
 }

@@ -25,12 +25,6 @@ impl VmidBitmap {
             *word &= !(1 << (vmid % 64));
         }
     }
-
-    /// VMIDs in use.
-    #[must_use]
-    pub fn used(&self) -> u32 {
-        self.0.iter().map(|word| word.count_ones()).sum::<u32>() - 1
-    }
 }
 
 impl Default for VmidBitmap {

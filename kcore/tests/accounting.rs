@@ -40,7 +40,6 @@ fn test_vmid_alloc_gives_255_different_and_none_is_zero() {
     let given: BTreeSet<u16> = std::iter::from_fn(|| vmids.alloc()).collect();
 
     assert_eq!(given, (1..=255).collect());
-    assert_eq!(vmids.used(), 255);
 }
 
 #[test]

@@ -43,10 +43,19 @@ impl Spin for Events {
     }
 }
 
-/// Counts in a cell of loom's, which fails the model when two cores are in it, or one does not see the other's write.
-fn increment<S: Spin>(lock: &TicketLock<UnsafeCell<u32>, S>) {
-    let guard = lock.lock();
-    guard.with_mut(|count| {
+/// A count in a cell of loom's, which fails the model when two cores are in it, or one does not see the other's write.
+struct Counter<S: Spin> {
+    lock: TicketLock<S>,
+    count: UnsafeCell<u32>,
+}
+
+// SAFETY: the cell is reached only with the lock held; loom finds it if two cores are there at once.
+#[allow(unsafe_code, reason = "shares a cell")]
+unsafe impl<S: Spin> Sync for Counter<S> {}
+
+fn increment<S: Spin>(counter: &Counter<S>) {
+    let _guard = counter.lock.lock();
+    counter.count.with_mut(|count| {
         // SAFETY: the pointer is to the cell's own value; loom checks that no other access is under way.
         #[allow(unsafe_code, reason = "loom's cell hands out a pointer")]
         unsafe {
@@ -56,19 +65,19 @@ fn increment<S: Spin>(lock: &TicketLock<UnsafeCell<u32>, S>) {
 }
 
 fn total_of<S: Spin + 'static>(cores: usize, rounds: usize) -> u32 {
-    let lock = Arc::new(TicketLock::<_, S>::new(UnsafeCell::new(0)));
+    let counter = Arc::new(Counter::<S> { lock: TicketLock::new(), count: UnsafeCell::new(0) });
     let others: Vec<_> = (1..cores)
         .map(|_| {
-            let lock = lock.clone();
-            thread::spawn(move || (0..rounds).for_each(|_| increment(&lock)))
+            let counter = counter.clone();
+            thread::spawn(move || (0..rounds).for_each(|_| increment(&counter)))
         })
         .collect();
-    (0..rounds).for_each(|_| increment(&lock));
+    (0..rounds).for_each(|_| increment(&counter));
     others.into_iter().for_each(|core| core.join().unwrap());
-    let guard = lock.lock();
+    let _guard = counter.lock.lock();
     // SAFETY: as in `increment`.
     #[allow(unsafe_code, reason = "loom's cell hands out a pointer")]
-    guard.with(|count| unsafe { *count })
+    counter.count.with(|count| unsafe { *count })
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::config::{self, HCR_DOMAIN, SCTLR_DOMAIN};
 use crate::exclusive::Exclusive;
 use crate::object::{Entity, Obj, SchedContext, Vcpu};
 use core::cell::Cell;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64};
 use kcore::mpsc::{Taken, WakeStack};
 use kcore::queue::RunQueue;
 use kcore::spsr::GUEST_SPSR;
@@ -86,8 +86,6 @@ pub struct Core {
     pub drop_cursor: Cell<u64>,
     /// The last destruction epoch that this core has seen with no reference held.
     pub seen: AtomicU64,
-    /// Longest stretch with interrupts masked, CNTPCT ticks.
-    pub masked_max: AtomicU64,
     /// Start of the stretch that is measured.
     pub masked_since: Cell<u64>,
     /// The core runs.
@@ -141,9 +139,4 @@ pub fn here() -> &'static Core {
     unsafe {
         &*(sysreg::tpidr_el2::read() as *const Core)
     }
-}
-
-/// Number of cores that run.
-pub fn online() -> usize {
-    CORES.iter().filter(|c| c.online.load(Ordering::Acquire)).count()
 }

@@ -8,10 +8,10 @@ use crate::object::{
     Domain, Endpoint, Entity, Frame, Header, Irq, Notification, Obj, RunState, SchedContext, Schedulable, Space,
     Thread, Vcpu,
 };
-use crate::{caps, config, domain, gic, irq, mmu, space, switch};
+use crate::{caps, config, domain, gic, irq, mmu, space, stats, switch};
 use abi::PAGE_SIZE;
 use abi::cap::{Kind, rights};
-use abi::syscall::{Status, VCPU_AARCH32, frame};
+use abi::syscall::{Status, VCPU_AARCH32, counter, frame};
 use core::sync::atomic::Ordering;
 use kcore::budget::Budget;
 use kcore::cap::CapWord;
@@ -108,7 +108,7 @@ fn sched_context(caller: Obj<Domain>, [machine, place, slice, limit]: [u64; 4]) 
     let (core, priority) = (place & 0xff, place >> 8);
     let budget =
         Budget::new(limit as u32, (limit >> 32) as u32, cntfrq_el0::read() / LEAST_BUDGET_HZ).ok_or(Status::BadArg)?;
-    if core >= core_local::online() as u64 || priority > 31 {
+    if core >= stats::of(counter::CORES).load(Ordering::Relaxed) || priority > 31 {
         return Err(Status::BadArg);
     }
     let sc: Obj<SchedContext> = make(caller, Kind::SchedContext)?;

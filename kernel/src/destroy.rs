@@ -11,6 +11,7 @@
 //! stack in round 3 at the latest. Release: translations are flushed, pages are scrubbed and go back.
 
 use crate::core_local::{CORES, Core};
+use crate::exclusive::Exclusive;
 use crate::memory;
 use crate::object::{Domain, Endpoint, Entity, Header, Irq, Obj, SchedContext, Space, Vcpu, Which};
 use crate::{caps, domain, gic, ipc, irq, notify, sched, space, switch};
@@ -18,7 +19,6 @@ use abi::cap::{CAP_SLOTS, Kind};
 use abi::syscall::Status;
 use core::sync::atomic::{AtomicU64, Ordering};
 use kcore::cap::CapWord;
-use kcore::lock::TicketLock;
 
 /// Rounds of quiescence.
 const ROUNDS: u32 = 3;
@@ -46,17 +46,21 @@ struct Job {
     phase: Phase,
 }
 
-static JOB: TicketLock<Job, memory::Wfe> =
-    TicketLock::new(Job { target: 0, caller: (0, 0), phase: Phase::Release { cursor: 0 } });
+/// Management lock.
+static JOB: Exclusive<Job> =
+    Exclusive::new(Job { target: 0, caller: (0, 0), phase: Phase::Release { cursor: 0 } });
 /// Target of the quiescence that is under way, for the cores.
 static TARGET: AtomicU64 = AtomicU64::new(0);
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 
 /// One step. Management lock.
 pub fn destroy(caller: Obj<Domain>, index: u64) -> Result<(), Status> {
-    let mut job = JOB.lock();
+    JOB.with(|job| advance(job, caller, index))
+}
+
+fn advance(job: &mut Job, caller: Obj<Domain>, index: u64) -> Result<(), Status> {
     if job.target != 0 {
-        let done = step(&mut job) && job.caller == (caller.addr(), index);
+        let done = step(job) && job.caller == (caller.addr(), index);
         return if done { Ok(()) } else { Err(Status::Again) };
     }
     let cap = caps::word(caller, index)?;
@@ -117,7 +121,7 @@ fn behind(target: Obj<Header>, h: Obj<Header>) -> u64 {
 fn mark(mut next: u64) -> Phase {
     for _ in 0..MARK_STEP {
         let Some(h) = Obj::<Header>::opt(next) else {
-            return Phase::Caps { domain: domain::ALL.lock().first(), slot: 0 };
+            return Phase::Caps { domain: domain::ALL.with(|l| l.first()), slot: 0 };
         };
         h.dead.store(true, Ordering::Release);
         next = h.next.get();

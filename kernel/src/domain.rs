@@ -1,17 +1,17 @@
 //! Domains: made, stopped, asked about.
 
 use crate::core_local::Core;
+use crate::exclusive::Exclusive;
 use crate::memory::{self, MANAGEMENT};
 use crate::object::{Domain, Entity, Header, Obj, links};
 use crate::{arch, notify, sched, space};
 use abi::cap::Kind;
 use abi::syscall::Status;
 use core::sync::atomic::Ordering;
-use kcore::lock::TicketLock;
 use kcore::queue::List;
 
 /// All domains, the newest first. Management lock.
-pub static ALL: TicketLock<List, memory::Wfe> = TicketLock::new(List::EMPTY);
+pub static ALL: Exclusive<List> = Exclusive::new(List::EMPTY);
 links!(DomainLinks, Domain, next_domain, prev_domain);
 
 /// A new domain, its object, table and space from `pool`. Management lock.
@@ -33,18 +33,18 @@ pub fn make(pool: Obj<Domain>) -> Result<Obj<Domain>, Status> {
 pub fn fill(pool: Obj<Domain>, d: Obj<Domain>) -> Result<(), Status> {
     d.table.set(memory::take_page(pool).ok_or(Status::NoMemory)?);
     d.space.set(Some(space::make(pool, d)?));
-    ALL.lock().insert_after(&mut DomainLinks, 0, d.addr());
+    ALL.with(|l| l.insert_after(&mut DomainLinks, 0, d.addr()));
     Ok(())
 }
 
 /// Takes a domain off the list of all.
 pub fn unlink(d: Obj<Domain>) {
-    ALL.lock().remove(&mut DomainLinks, d.addr());
+    ALL.with(|l| l.remove(&mut DomainLinks, d.addr()));
 }
 
 /// All domains.
 pub fn all() -> impl Iterator<Item = Obj<Domain>> {
-    let first = Obj::<Domain>::opt(ALL.lock().first());
+    let first = Obj::<Domain>::opt(ALL.with(|l| l.first()));
     core::iter::successors(first, |d| Obj::opt(d.next_domain.get()))
 }
 

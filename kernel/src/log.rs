@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use kcore::lock::TicketLock;
 
 static BASE: AtomicU64 = AtomicU64::new(0);
-static LOCK: TicketLock<(), crate::memory::Wfe> = TicketLock::new(());
+static LOCK: TicketLock<crate::memory::Wfe> = TicketLock::new();
 
 const DR: u64 = 0x00;
 const FR: u64 = 0x18;

@@ -6,7 +6,7 @@ use crate::object::{Domain, Frame, Header, Obj, Space, links};
 use crate::space::Tables;
 use crate::{caps, stats};
 use abi::cap::{Kind, rights};
-use abi::syscall::{Status, frame};
+use abi::syscall::{Status, counter, frame};
 use abi::{IPA_BITS, PAGE_SIZE};
 use core::sync::atomic::Ordering;
 use kcore::attach::Attachment;
@@ -32,7 +32,7 @@ impl Spin for Wfe {
 }
 
 /// The management lock: capability tables, pools, spaces, frames, object lists.
-pub static MANAGEMENT: TicketLock<(), Wfe> = TicketLock::new(());
+pub static MANAGEMENT: TicketLock<Wfe> = TicketLock::new();
 
 links!(ObjectLinks, Header, next, prev);
 
@@ -78,7 +78,7 @@ pub fn adopt(domain: Obj<Domain>, page: u64, kind: Kind) {
     header.kind.set(kind as u8);
     header.owner.set(Some(domain));
     domain.objects.with(|l| l.insert_after(&mut ObjectLinks, 0, page));
-    stats::OBJECTS.fetch_add(1, Ordering::Relaxed);
+    stats::of(counter::OBJECTS).fetch_add(1, Ordering::Relaxed);
 }
 
 /// Takes an object off its owner's list and gives its page back.
@@ -94,7 +94,7 @@ pub fn forget(page: u64) {
     if let Some(owner) = Obj::<Header>::at(page).owner.get() {
         owner.objects.with(|l| l.remove(&mut ObjectLinks, page));
     }
-    stats::OBJECTS.fetch_sub(1, Ordering::Relaxed);
+    stats::of(counter::OBJECTS).fetch_sub(1, Ordering::Relaxed);
 }
 
 /// A frame object over physical memory.
@@ -162,7 +162,7 @@ pub fn donate(domain: Obj<Domain>, slot: u64, donee: Obj<Domain>) -> Result<(), 
 /// Adds scrubbed pages to a pool.
 pub fn fill_pool(donee: Obj<Domain>, base: u64, pages: u64) {
     (0..pages).rev().for_each(|n| donee.pool.with(|p| p.add(&mut Words, base + n * PAGE_SIZE)));
-    stats::POOL_PAGES.fetch_add(pages, Ordering::Relaxed);
+    stats::of(counter::POOL_PAGES).fetch_add(pages, Ordering::Relaxed);
 }
 
 fn scrub_step(f: Obj<Frame>) {
@@ -177,7 +177,7 @@ pub fn return_donations(domain: Obj<Domain>) -> bool {
     let Some(f) = Obj::<Frame>::opt(domain.donations.get()) else { return true };
     if f.state.get() != frame::RETURNING {
         f.state.set(frame::RETURNING);
-        stats::POOL_PAGES.fetch_sub(f.progress.take(), Ordering::Relaxed);
+        stats::of(counter::POOL_PAGES).fetch_sub(f.progress.take(), Ordering::Relaxed);
     }
     scrub_step(f);
     if f.progress.get() == f.pages.get() {
@@ -262,7 +262,7 @@ fn attach(f: Obj<Frame>, place: (usize, bool), new: &Attachment) {
     if place.1 {
         let space = Obj::<Space>::at(new.space);
         space.attachments.with(|l| l.push_back(&mut SpaceLinks, f.addr() | place.0 as u64));
-        stats::ATTACHMENTS.fetch_add(1, Ordering::Relaxed);
+        stats::of(counter::ATTACHMENTS).fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -291,7 +291,7 @@ impl Links for SpaceLinks {
 fn forget_attachment(space: Obj<Space>, id: u64) {
     space.attachments.with(|l| l.remove(&mut SpaceLinks, id));
     Obj::<Frame>::at(id & !(PAGE_SIZE - 1)).attachments.with(|t| t.remove((id % PAGE_SIZE) as usize));
-    stats::ATTACHMENTS.fetch_sub(1, Ordering::Relaxed);
+    stats::of(counter::ATTACHMENTS).fetch_sub(1, Ordering::Relaxed);
 }
 
 /// One step of removing an attachment, from its first page on; `true` when it is gone.

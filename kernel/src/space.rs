@@ -2,21 +2,18 @@
 
 use crate::arch::{self, sysreg::vttbr_el2};
 use crate::caps;
+use crate::exclusive::Exclusive;
 use crate::memory;
 use crate::object::{Domain, Obj, Space};
+use crate::stats;
 use abi::cap::Kind;
-use abi::syscall::Status;
+use abi::syscall::{Status, counter};
 use core::sync::atomic::{AtomicU64, Ordering};
-use kcore::lock::TicketLock;
 use kcore::pt::TableMemory;
 use kcore::vmid::VmidBitmap;
 
-static VMIDS: TicketLock<VmidBitmap, memory::Wfe> = TicketLock::new(VmidBitmap::new());
-
-/// VMIDs in use.
-pub fn vmids() -> u64 {
-    u64::from(VMIDS.lock().used())
-}
+/// Management lock.
+static VMIDS: Exclusive<VmidBitmap> = Exclusive::new(VmidBitmap::new());
 
 /// The tables of a space, for `kcore::pt`. Management lock.
 pub struct Tables(pub Obj<Space>);
@@ -66,11 +63,11 @@ impl TableMemory for Tables {
 
 /// A new space, its object and root table from `pool`.
 pub fn make(pool: Obj<Domain>, tables_from: Obj<Domain>) -> Result<Obj<Space>, Status> {
-    let vmid = VMIDS.lock().alloc().ok_or(Status::Full)?;
+    let vmid = VMIDS.with(|v| v.alloc()).ok_or(Status::Full)?;
     match make_with(pool, tables_from, vmid) {
         Ok(space) => Ok(space),
         Err(status) => {
-            VMIDS.lock().free(vmid);
+            VMIDS.with(|v| v.free(vmid));
             Err(status)
         }
     }
@@ -87,13 +84,15 @@ fn make_with(pool: Obj<Domain>, tables_from: Obj<Domain>, vmid: u16) -> Result<O
     space.pool_of.set(Some(tables_from));
     // A VMID may have been used before: nothing of that may be left.
     Tables(space).flush_all();
+    stats::of(counter::VMIDS).fetch_add(1, Ordering::Relaxed);
     Ok(space)
 }
 
 /// Flushes a space that nobody uses any more, and gives its VMID back. Its table pages are the caller's matter.
 pub fn retire(space: Obj<Space>) {
     Tables(space).flush_all();
-    VMIDS.lock().free((space.vttbr.get() >> 48) as u16);
+    VMIDS.with(|v| v.free((space.vttbr.get() >> 48) as u16));
+    stats::of(counter::VMIDS).fetch_sub(1, Ordering::Relaxed);
     space.vttbr.set(0);
 }
 

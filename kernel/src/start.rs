@@ -6,18 +6,17 @@ use crate::frame::FrameRef;
 use crate::mmu::{self, IMAGE_SIZE, Memory};
 use crate::object::Obj;
 use crate::platform::{self, Platform};
-use crate::{config, gic, log, power, println, root, sched, switch, trap};
+use crate::{config, gic, log, power, println, root, sched, stats, switch, trap};
 use abi::boot::MAX_RAM;
+use abi::syscall::counter;
 use abi::pack::{PACK_MAGIC, PackHeader};
 use abi::{MAX_CORES, PAGE_SIZE};
 use arrayvec::ArrayVec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 use kcore::dt::Fdt;
 
 /// Most bytes of a device tree that are read.
 const DTB_MAX: u64 = 2 << 20;
-
-static IMAGE: AtomicU64 = AtomicU64::new(0);
 
 /// A range of physical memory: first and last + 1.
 pub type Range = (u64, u64);
@@ -46,7 +45,6 @@ fn fail(what: &str) -> ! {
 
 fn first(dtb: u64, image: u64) -> ! {
     sysreg::vbar_el2::write(arch::symbols().0);
-    IMAGE.store(image, Ordering::Relaxed);
     let tables = "out of translation tables for EL2: too many RAM ranges";
     mmu::init(image).unwrap_or_else(|_| fail(tables));
     mmu::map_identity(dtb & !(PAGE_SIZE - 1), dtb.saturating_add(DTB_MAX), Memory::Normal)
@@ -76,7 +74,9 @@ fn first(dtb: u64, image: u64) -> ! {
         fail("fewer than three list registers: one is the timer's, and VMMs count on two");
     }
     power::init(platform.psci_smc);
-    here().online.store(true, Ordering::Release);
+    stats::of(counter::IMAGE_BASE).store(image, Ordering::Relaxed);
+    stats::of(counter::LIST_REGISTERS).store(switch::lr_count() as u64, Ordering::Relaxed);
+    arrive();
     start_others(&fdt, image);
     root::start(&plan(&fdt, (dtb, dtb + u64::from(size)), image));
     if cfg!(feature = "crash-test") {
@@ -126,8 +126,14 @@ fn secondary() -> ! {
     if !gic::init_core(here()) {
         fail("a core has no redistributor");
     }
-    here().online.store(true, Ordering::Release);
+    arrive();
     go()
+}
+
+/// This core takes part from now on.
+fn arrive() {
+    stats::of(counter::CORES).fetch_add(1, Ordering::Relaxed);
+    here().online.store(true, Ordering::Release);
 }
 
 /// Leaves the start for good.

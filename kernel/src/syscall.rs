@@ -2,14 +2,14 @@
 //! objects (`abi::syscall` documents each).
 
 use crate::arch::sysreg;
-use crate::core_local::{self, CORES, Core, Mode};
+use crate::core_local::{Core, Mode};
 use crate::frame::FrameRef;
 use crate::memory::{self, MANAGEMENT, MapArgs};
 use crate::object::{Domain, Endpoint, Entity, Frame, Irq, Notification, Obj, RunState, Vcpu, Which};
-use crate::{caps, create, destroy, domain, gic, ipc, log, mmu, notify, power, sched, space, state, stats, switch};
+use crate::{caps, create, destroy, domain, gic, ipc, log, notify, power, sched, space, state, stats, switch};
 use abi::cap::rights;
 use abi::syscall::{self as sc, Status, counter, stop};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Bits that a signal sets: the badge's one, or those given.
 pub fn signal_bits(badge: u64, bits: u64) -> u64 {
@@ -259,18 +259,10 @@ impl Call {
     fn counter(&self, a: [u64; 6]) -> Outcome {
         caps::machine(self.domain, a[0], rights::READ)?;
         let pool_free = || domain::all().map(|d| u64::from(d.pool.with(|p| p.free()))).sum();
-        let masked = || CORES.iter().map(|c| c.masked_max.load(Ordering::Relaxed)).max().unwrap_or(0);
+        let kept = |reading: &AtomicU64| reading.load(Ordering::Relaxed);
         let value = match a[1] {
-            counter::OBJECTS => stats::OBJECTS.load(Ordering::Relaxed),
-            counter::VMIDS => space::vmids(),
-            counter::POOL_PAGES => stats::POOL_PAGES.load(Ordering::Relaxed),
             counter::POOL_FREE => pool_free(),
-            counter::ATTACHMENTS => stats::ATTACHMENTS.load(Ordering::Relaxed),
-            counter::CORES => core_local::online() as u64,
-            counter::MASKED_MAX => masked(),
-            counter::LIST_REGISTERS => switch::lr_count() as u64,
-            counter::IMAGE_BASE => mmu::image_pa(mmu::IMAGE_VA),
-            _ => return Err(Status::BadArg),
+            which => stats::get(which).map(kept).ok_or(Status::BadArg)?,
         };
         self.results(&[value])
     }

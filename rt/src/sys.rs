@@ -31,13 +31,24 @@ pub unsafe fn raw(number: u64, arguments: [u64; 6]) -> [u64; 6] {
     [x0, x1, x2, x3, x4, x5]
 }
 
+/// The status with this number; `BadSyscall` for a number that is none.
+#[must_use]
+pub const fn to_status(n: u64) -> Status {
+    use Status::*;
+    const ALL: [Status; 16] = [
+        Ok, BadSyscall, BadCap, BadKind, NoRights, BadArg, NoMemory, Taken, Full, Dead, Again, Timeout, WrongCore,
+        BadState, NotOwner, NotMapped,
+    ];
+    if n < ALL.len() as u64 { ALL[n as usize] } else { BadSyscall }
+}
+
 /// A call that this module's own functions make: each has memory safety by its meaning.
 #[inline]
 fn call(number: u64, arguments: [u64; 6]) -> Result<[u64; 5]> {
     // SAFETY: no call of this module takes memory that Rust code uses but by the slot of a frame or domain that its
     // caller names and answers for (see the module's documentation); thread entries are `unsafe` functions here.
     let [x0, x1, x2, x3, x4, x5] = unsafe { raw(number, arguments) };
-    match Status::from_u64(x0) {
+    match to_status(x0) {
         Status::Ok => Ok([x1, x2, x3, x4, x5]),
         status => Err(status),
     }
@@ -241,8 +252,8 @@ pub fn map(frame: u64, space: u64, address: u64, first: u64, pages: u64, rights:
         let address = address.wrapping_add(done << abi::PAGE_SHIFT);
         let arguments = [frame, space, address, first.wrapping_add(done), pages.wrapping_sub(done), rights];
         // SAFETY: the kernel refuses to map over what is mapped.
-        let [status, step, ..] = unsafe { raw(nr::MAP, arguments) };
-        match Status::from_u64(status) {
+        let [x0, step, ..] = unsafe { raw(nr::MAP, arguments) };
+        match to_status(x0) {
             Status::Ok => return Ok(()),
             Status::Again => done = done.wrapping_add(step),
             status => return Err(status),
@@ -272,8 +283,8 @@ fn shadow(number: u64, space: u64, root: u64, pages: u64, place: impl Fn(u64) ->
         let [va, ipa, rights] = place(done << abi::PAGE_SHIFT);
         let arguments = [space, root | pages.wrapping_sub(done) << 16, va, ipa, rights, 0];
         // SAFETY: shadow roots translate for guests only.
-        let [status, step, ..] = unsafe { raw(number, arguments) };
-        match Status::from_u64(status) {
+        let [x0, step, ..] = unsafe { raw(number, arguments) };
+        match to_status(x0) {
             Status::Ok => return Ok(()),
             Status::Again => done = done.wrapping_add(step),
             status => return Err(status),

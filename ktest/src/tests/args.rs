@@ -60,7 +60,7 @@ fn bare(kind: Kind) -> u64 {
 }
 
 fn expect(number: u64, arguments: [u64; 6], expected: Status) -> Outcome {
-    let got = Status::from_u64(raw(number, arguments)[0]);
+    let got = sys::to_status(raw(number, arguments)[0]);
     check!(got == expected, "{number}{arguments:x?}: {got:?}, not {expected:?}");
     Ok(())
 }
