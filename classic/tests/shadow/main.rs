@@ -1,0 +1,4 @@
+//! The shadow MMU against a model of the kernel's roots.
+
+mod support;
+mod tlb;
