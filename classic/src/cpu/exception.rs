@@ -115,8 +115,10 @@ impl Cpu {
     /// A synchronous exception at hardware EL0 with these ESR and FAR.
     #[inline]
     pub fn trap(&mut self, esr: u64, far: u64, frame: &mut impl Frame) -> Trap {
+        if class(esr) == ec::UNKNOWN && self.privileged() {
+            return Trap::Fetch;
+        }
         match class(esr) {
-            ec::UNKNOWN if self.privileged() => Trap::Fetch,
             ec::INSTRUCTION_ABORT | ec::DATA_ABORT => Trap::Abort,
             ec::SYSREG => Trap::Done(self.register_trap(esr, frame)),
             ec::WFX => Trap::Done(self.wait(esr, frame)),

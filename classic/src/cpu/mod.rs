@@ -15,12 +15,14 @@ mod access;
 mod exception;
 mod execute;
 mod file;
+mod frame;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use exception::{Exception, Trap};
 pub use file::{Features, Identity, Slot};
+pub use frame::{Frame, Plain};
 pub use state::{STATE_VERSION, State};
 
 use crate::SysReg;
@@ -35,31 +37,6 @@ pub mod mode {
     pub const EL1T: u64 = 4;
     /// EL1 with SP_EL1.
     pub const EL1H: u64 = 5;
-}
-
-/// The registers of a vCPU that the hardware holds while the guest runs.
-pub trait Frame {
-    /// Xn; 31 is XZR.
-    fn x(&self, n: u8) -> u64;
-    /// Sets Xn; 31 is XZR.
-    fn set_x(&mut self, n: u8, value: u64);
-    /// Address of the current instruction.
-    fn pc(&self) -> u64;
-    /// Sets where the guest goes on.
-    fn set_pc(&mut self, value: u64);
-    /// PSTATE as in SPSR; the mode is EL0t.
-    fn pstate(&self) -> u64;
-    /// Sets PSTATE.
-    fn set_pstate(&mut self, value: u64);
-    /// The current stack pointer: hardware SP_EL0.
-    fn sp(&self) -> u64;
-    /// Sets the current stack pointer.
-    fn set_sp(&mut self, value: u64);
-    /// Steps over the current instruction.
-    #[inline]
-    fn skip(&mut self) {
-        self.set_pc(self.pc().wrapping_add(4));
-    }
 }
 
 /// A read or write of a register that the VMM answers.
@@ -132,7 +109,7 @@ pub struct Changed(pub u32);
 impl Changed {
     /// Nothing.
     pub const NONE: Self = Self(0);
-    /// The exception level: another view, other gates ([`Cpu::gates`], [`Cpu::cpacr`]).
+    /// The exception level: another view, other gates ([`Cpu::gates`]).
     pub const LEVEL: Self = Self(1);
     /// The translation regime: SCTLR_EL1, TCR_EL1, MAIR_EL1.
     pub const REGIME: Self = Self(2);
@@ -140,7 +117,7 @@ impl Changed {
     pub const TABLES: Self = Self(4);
     /// SCTLR_EL1: the gates.
     pub const GATES: Self = Self(8);
-    /// CPACR_EL1.
+    /// [`Cpu::cpacr`].
     pub const CPACR: Self = Self(16);
     /// CNTKCTL_EL1.
     pub const CNTKCTL: Self = Self(32);
@@ -256,7 +233,9 @@ impl Cpu {
             frame.set_sp(self.get(new));
         }
         if self.mode == mode::EL0T || mode == mode::EL0T {
-            self.changed = self.changed.and(Changed::LEVEL);
+            let fp =
+                if self.get(Slot::CPACR_EL1) & file::FPEN == file::FPEN_EL1 { Changed::CPACR } else { Changed::NONE };
+            self.changed = self.changed.and(Changed::LEVEL).and(fp);
         }
         self.mode = mode;
     }
