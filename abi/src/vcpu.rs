@@ -52,6 +52,8 @@ pub mod reason {
 
 /// Most list registers that GICv3 has.
 pub const MAX_LRS: usize = 16;
+/// The list register of [`IrqBlock::bell`].
+pub const BELL_LR: usize = 2;
 
 /// Virtual interrupt state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,11 @@ pub struct IrqBlock {
     /// Kernel → VMM: at an exit with [`reason::KICK`], bits of the vCPU's bound notification (`VCPU_BIND`) are set here.
     /// The handler clears what it has taken.
     pub bells: u64,
+    /// VMM → kernel: the interrupt of one bit of that notification, 0: none. When it was signalled and no other bit with it,
+    /// the kernel makes this interrupt pending in list register [`BELL_LR`], which the VMM leaves to it, in place of an
+    /// exit. As an ICH_LR<n>_EL2 in state pending, with HW = 0; bits 37:32 are the number of the notification's bit.
+    /// Cleared when the vCPU parks.
+    pub bell: u64,
 }
 
 /// What a classic vCPU runs with, VMM → kernel at each resume.

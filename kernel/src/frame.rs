@@ -93,6 +93,7 @@ impl PageRef {
         misr set_misr irq.misr;
         lr_count set_lr_count irq.lr_count;
         bells set_bells irq.bells;
+        bell set_bell irq.bell;
     }
     /// The guest's registers.
     #[inline(always)]

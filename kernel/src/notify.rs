@@ -17,7 +17,7 @@ pub fn signal(n: Obj<Notification>, bits: u64) {
         && let Some(waiter) = Entity::opt(n.waiter.load(Ordering::Acquire))
     {
         if let Which::Vcpu(v) = waiter.which() {
-            v.kicked.store(true, Ordering::Release);
+            v.rung.store(true, Ordering::Release);
         }
         sched::wake(waiter);
     }

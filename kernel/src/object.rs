@@ -287,7 +287,7 @@ pub struct Vcpu {
     pub sp_el0: Cell<u64>,
     /// The bound notification (VCPU_BIND), 0: none. Set under the management lock, cleared by its core.
     pub bell: AtomicU64,
-    /// A kick is not delivered yet. These five bytes and three of padding are one word for vectors.S: 0 lets the guest go
+    /// A kick is not delivered yet. These six bytes and two of padding are one word for vectors.S: 0 lets the guest go
     /// on at once.
     pub kicked: AtomicBool,
     /// The kernel timer passed.
@@ -298,6 +298,8 @@ pub struct Vcpu {
     pub serror: Cell<bool>,
     /// EL1 is AArch32. Constant.
     pub aarch32: Cell<bool>,
+    /// The bound notification was signalled.
+    pub rung: AtomicBool,
     /// Deadline of the VMM's timer (VCPU_TIMER), CNTPCT ticks. Its core.
     pub vmm_deadline: Cell<u64>,
     /// List registers that are in use, EL1 registers and FP state while not loaded.

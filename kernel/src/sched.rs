@@ -394,7 +394,7 @@ fn attend(core: &Core, e: Entity) {
     match e.which() {
         Which::Thread(t) => notify::check(core, t),
         Which::Vcpu(v) => {
-            if v.kicked.load(Ordering::Acquire) {
+            if switch::has_news(v) {
                 if matches!(v.common.state.get(), RunState::Parked | RunState::Wfi) {
                     make_ready(core, e);
                 }

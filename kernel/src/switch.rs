@@ -12,7 +12,7 @@ use crate::core_local::{Core, Mode};
 use crate::frame::{FrameRef, PageRef};
 use crate::object::{Entity, Obj, Thread, Vcpu, Which};
 use crate::{gic, notify};
-use abi::vcpu::{MAX_LRS, reason, sys};
+use abi::vcpu::{BELL_LR, MAX_LRS, reason, sys};
 use core::sync::atomic::Ordering;
 use kcore::spsr::{domain_spsr, guest_dirty, guest_ich_hcr, guest_lr, guest_spsr, guest_spsr32};
 
@@ -161,17 +161,20 @@ fn start_handler(core: &Core, v: Obj<Vcpu>, why: u64) {
 
 /// Whether there is something that the VMM must see.
 pub fn has_news(v: Obj<Vcpu>) -> bool {
-    v.kicked.load(Ordering::Acquire) || v.timer_passed.get() || v.serror.get()
+    v.rung.load(Ordering::Acquire) || v.kicked.load(Ordering::Acquire) || v.timer_passed.get() || v.serror.get()
 }
 
 /// Something that the VMM must see before the guest goes on.
 #[inline(always)]
 pub fn pending_reason(v: Obj<Vcpu>) -> Option<u64> {
-    if v.kicked.load(Ordering::Relaxed) {
-        v.kicked.swap(false, Ordering::Acquire);
-        let page = v.shared();
-        page.set_bells(page.bells() | notify::bells(v));
-        return Some(reason::KICK);
+    let kicked = v.kicked.load(Ordering::Relaxed) && v.kicked.swap(false, Ordering::Acquire);
+    if kicked || v.rung.load(Ordering::Relaxed) {
+        v.rung.swap(false, Ordering::Acquire);
+        let (page, bells) = (v.shared(), notify::bells(v));
+        if kicked || !inject_bell(page, bells) {
+            page.set_bells(page.bells() | bells);
+            return Some(reason::KICK);
+        }
     }
     if v.timer_passed.replace(false) {
         return Some(reason::TIMER);
@@ -182,13 +185,13 @@ pub fn pending_reason(v: Obj<Vcpu>) -> Option<u64> {
 /// Enters the guest, or its handler when there is something to tell. Loaded already; not left in guest state.
 #[inline(always)]
 pub fn resume(core: &Core, v: Obj<Vcpu>) {
-    if let Some(why) = pending_reason(v) {
-        return start_handler(core, v, why);
-    }
     let page = v.shared();
     let dirty = page.dirty();
     if dirty != 0 {
         install_lrs(page, dirty);
+    }
+    if let Some(why) = pending_reason(v) {
+        return start_handler(core, v, why);
     }
     if v.timer_held.get() {
         inject_timer(v);
@@ -220,6 +223,19 @@ fn install_lrs(page: PageRef, dirty: u64) {
         write_lr(n, guest_lr(page.lr(n), timer));
         left &= left - 1;
     }
+}
+
+/// The bound notification's `bits` have come: makes the interrupt pending that the VMM has named for them. What its list
+/// register may hold is that interrupt only, in any state. `false`: the VMM must see them.
+fn inject_bell(page: PageRef, bits: u64) -> bool {
+    let word = page.bell();
+    let lr = guest_lr(word, page.timer() as u32 & 0x3ff);
+    if lr == 0 || bits != 1 << (word >> 32 & 63) {
+        return bits == 0;
+    }
+    let old = read_lr(BELL_LR);
+    write_lr(BELL_LR, if old >> 62 == 0 { lr } else { old | LR_PENDING });
+    true
 }
 
 /// The virtual timer fired: puts it into list register 0 with the VMM's attributes, or holds it until the VMM enables it.

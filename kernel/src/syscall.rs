@@ -50,6 +50,9 @@ fn resume(core: &'static Core, v: Obj<Vcpu>, action: u64) {
 #[cold]
 fn suspend(core: &'static Core, v: Obj<Vcpu>, action: u64) {
     let wait = action == sc::RESUME_WAIT;
+    if !wait {
+        v.shared().set_bell(0); // it would let the guest run
+    }
     let ready = wait && switch::install_pending(v);
     if ready || switch::has_news(v) {
         return switch::resume(core, v);

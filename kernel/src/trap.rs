@@ -8,7 +8,6 @@ use crate::{caps, domain, irq, notify, sched, switch, syscall};
 use abi::cap::rights;
 use abi::syscall::{Status, stop};
 use abi::vcpu::reason;
-use core::sync::atomic::Ordering;
 
 /// Exception classes (Arm ARM D24.2.40, ESR_EL2.EC).
 #[allow(missing_docs, reason = "the Arm ARM's names")]
@@ -143,7 +142,7 @@ fn wait_for_interrupt(core: &'static Core, v: Obj<Vcpu>, esr: u64) {
     // ESR_EL2.IL: 0 is a 16-bit T32 instruction.
     let length = if esr & (1 << 25) != 0 { 4 } else { 2 };
     elr_el2::write(elr_el2::read().wrapping_add(length));
-    if switch::interrupt_pending() || v.kicked.load(Ordering::Acquire) {
+    if switch::interrupt_pending() || switch::has_news(v) {
         return;
     }
     sched::block(core, Entity(Obj::at(v.addr())), RunState::Wfi);
@@ -194,7 +193,7 @@ pub fn masked_end(core: &Core) {
     #[cfg(feature = "measure")]
     {
         let took = Core::now().wrapping_sub(core.masked_since.get());
-        crate::stats::of(abi::syscall::counter::MASKED_MAX).fetch_max(took, Ordering::Relaxed);
+        crate::stats::of(abi::syscall::counter::MASKED_MAX).fetch_max(took, core::sync::atomic::Ordering::Relaxed);
     }
     let _ = core;
 }

@@ -249,6 +249,11 @@ impl Vcpu {
         self.word(offset_of!(VcpuPage, irq.bells))
     }
 
+    /// Word of the doorbell that the kernel delivers.
+    pub fn bell(self) -> &'static Volatile<u64> {
+        self.word(offset_of!(VcpuPage, irq.bell))
+    }
+
     /// First word of the state block: version, FPCR.
     pub fn version(self) -> &'static Volatile<u64> {
         self.word(offset_of!(VcpuPage, state))

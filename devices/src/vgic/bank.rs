@@ -29,6 +29,8 @@ pub struct Bank {
     pub eoi: u32,
     /// In a list register, deactivated by software since.
     pub deactivated: u32,
+    /// In a list register, where the kernel makes it pending by itself. `moved` as well, whether it is pending or not.
+    pub parked: u32,
 }
 
 /// What of an interrupt goes into a list register.
@@ -52,11 +54,11 @@ impl Bank {
 
     /// ISPENDR: as [`Self::pending`], with what was put into list registers.
     pub fn pending_shown(&self) -> u32 {
-        self.pending() | self.moved
+        self.pending() | self.moved & !self.parked
     }
 
     /// Interrupts of a group that `enables` (GICD_CTLR bits) lets through.
-    fn group_enabled(&self, enables: u32) -> u32 {
+    pub fn group_enabled(&self, enables: u32) -> u32 {
         let group0 = if enables & super::regs::ENABLE_GRP0 != 0 { !self.group } else { 0 };
         let group1 = if enables & super::regs::ENABLE_GRP1 != 0 { self.group } else { 0 };
         group0 | group1
@@ -118,7 +120,7 @@ impl Bank {
         if active && self.deactivated & bit == 0 {
             self.active |= bit;
         }
-        for gone in [&mut self.in_lr, &mut self.moved, &mut self.eoi, &mut self.deactivated] {
+        for gone in [&mut self.in_lr, &mut self.moved, &mut self.eoi, &mut self.deactivated, &mut self.parked] {
             *gone &= !bit;
         }
     }
@@ -203,6 +205,6 @@ impl Bank {
 
     /// Whether the bits that only make sense in a list register are consistent.
     pub fn valid(&self) -> bool {
-        (self.moved | self.eoi | self.deactivated) & !self.in_lr == 0
+        (self.moved | self.eoi | self.deactivated | self.parked) & !self.in_lr == 0
     }
 }

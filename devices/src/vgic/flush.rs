@@ -117,6 +117,7 @@ impl Redist {
             len += 1;
         }
         let dirty = self.install(fresh.get(..len).unwrap_or_default());
+        self.park(dist);
         LrUpdate { dirty, resync: false }
     }
 
@@ -137,7 +138,7 @@ impl Redist {
     }
 
     /// List registers that may be written.
-    fn free(&self) -> u16 {
+    pub(super) fn free(&self) -> u16 {
         self.usable & !self.held
     }
 
@@ -181,9 +182,9 @@ impl Redist {
         let mut dirty = 0;
         let mut placed = 0u16;
         for (i, lr) in fresh.iter().enumerate() {
-            let free = self.free();
+            let room = self.room_for(lr.intid());
             let same = (0..MAX_LRS).find(|&n| {
-                free >> n & 1 != 0 && self.hw.get(n).is_some_and(|old| !old.invalid() && old.intid() == lr.intid())
+                room >> n & 1 != 0 && self.hw.get(n).is_some_and(|old| !old.invalid() && old.intid() == lr.intid())
             });
             if let Some(n) = same {
                 dirty |= self.write_lr(n, *lr);
@@ -198,7 +199,7 @@ impl Redist {
 
     /// Puts `lr` into the lowest free list register.
     fn install_one(&mut self, lr: Lr) -> u16 {
-        let n = self.free().trailing_zeros() as usize;
+        let n = self.room_for(lr.intid()).trailing_zeros() as usize;
         self.write_lr(n, lr)
     }
 

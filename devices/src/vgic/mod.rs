@@ -40,9 +40,11 @@
 //! ICH_HCR_EL2 but En is needed.
 //!
 //! List register 0 and vINTID 27 (virtual timer) belong to the kernel: see [`Redist::timer_word`]. Where the kernel delivers
-//! no timer ([`Redist::without_kernel_timer`]) both are as any other.
+//! no timer ([`Redist::without_kernel_timer`]) both are as any other. One SPI, a doorbell, can be left to the kernel in
+//! list register [`BELL_LR`]: see [`Redist::set_bell`].
 
 mod bank;
+mod bell;
 mod dist;
 mod dist_mmio;
 mod flush;
@@ -55,6 +57,7 @@ mod regs;
 mod sgi;
 mod state;
 
+pub use bell::BELL_LR;
 pub use dist::Dist;
 pub use flush::LrUpdate;
 pub use lr::Lr;

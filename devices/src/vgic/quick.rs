@@ -33,6 +33,10 @@ impl Redist {
     #[inline]
     pub fn quick_spi(&mut self, dist: &mut Dist, intid: u32, elrsr: u64) -> Option<LrUpdate> {
         let (index, bit) = spi(intid)?;
+        // The general way parks it.
+        if intid == self.bell && !self.parked {
+            return None;
+        }
         let bank = dist.banks.get(index)?;
         let ready = bank.enabled & bank.group & bank.edge & !bank.latch & !bank.active & !bank.deactivated & bit != 0;
         let busy = self.more || self.recall || dist.recall & cpu_bit(self.cpu) != 0;

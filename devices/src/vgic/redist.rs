@@ -42,6 +42,10 @@ pub struct Redist {
     /// State bits of the virtual timer's list register when last read exactly: bit 0 pending, bit 1 active.
     pub(super) vtimer: u8,
     pub(super) ignored: u32,
+    /// The SPI that the kernel may deliver, 0: none.
+    pub(super) bell: u32,
+    /// It is in its list register.
+    pub(super) parked: bool,
 }
 
 impl Redist {
@@ -66,6 +70,8 @@ impl Redist {
             recall: false,
             vtimer: 0,
             ignored: 0,
+            bell: 0,
+            parked: false,
         }
     }
 
@@ -164,7 +170,7 @@ impl Redist {
     }
 
     fn done(&self, elrsr: u64, eisr: u64) -> u16 {
-        (elrsr | eisr) as u16 & self.held
+        (elrsr | eisr) as u16 & self.held & !self.parked_lr()
     }
 
     /// List register `n` is empty. With its EOI bit still set it keeps the maintenance interrupt asserted until it is
@@ -208,6 +214,7 @@ impl Redist {
             }
         }
         self.held = 0;
+        self.parked = false;
         self.recall = false;
         dist.recall &= !(1 << self.cpu);
         if self.kernels != 0 {

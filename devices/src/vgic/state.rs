@@ -4,6 +4,7 @@
 //! another moment they fit list registers that are saved and loaded with them.
 
 use super::bank::Bank;
+use super::bell::BELL_LR;
 use super::dist::{BANKS, Dist, NOBODY};
 use super::lr::Lr;
 use super::redist::{MIN_LRS, Redist, SGIS};
@@ -13,13 +14,13 @@ use crate::LoadError::{self, Field, Version};
 use crate::MAX_VCPUS;
 
 /// Version of [`DistState`].
-pub const DIST_STATE_VERSION: u32 = 1;
+pub const DIST_STATE_VERSION: u32 = 2;
 /// Version of [`RedistState`].
-pub const REDIST_STATE_VERSION: u32 = 1;
+pub const REDIST_STATE_VERSION: u32 = 2;
 
 /// Words of [`BankState`].
-pub const BANK_WORDS: usize = 10;
-/// One bit an interrupt: enabled, latch, level, active, group, edge, in_lr, moved, eoi, deactivated.
+pub const BANK_WORDS: usize = 11;
+/// One bit an interrupt: enabled, latch, level, active, group, edge, in_lr, moved, eoi, deactivated, parked.
 pub type BankState = [u32; BANK_WORDS];
 
 /// State of a [`Dist`].
@@ -65,12 +66,14 @@ pub struct RedistState {
     /// List registers that hold an interrupt of the model.
     pub held: u32,
     /// Bit 0: more deliverable than list registers. Bit 1: an exact look is wanted. Bit 2: the kernel delivers no virtual
-    /// timer.
+    /// timer. Bit 3: the doorbell is parked.
     pub flags: u32,
     /// Virtual timer: bit 0 pending, bit 1 active.
     pub vtimer: u32,
     /// Accesses that were ignored.
     pub ignored: u32,
+    /// INTID of the doorbell, 0: none.
+    pub bell: u32,
     /// SGIs and PPIs.
     pub bank: BankState,
     /// IPRIORITYR.
@@ -82,12 +85,12 @@ pub struct RedistState {
 impl Bank {
     fn save(&self) -> BankState {
         let b = self;
-        [b.enabled, b.latch, b.level, b.active, b.group, b.edge, b.in_lr, b.moved, b.eoi, b.deactivated]
+        [b.enabled, b.latch, b.level, b.active, b.group, b.edge, b.in_lr, b.moved, b.eoi, b.deactivated, b.parked]
     }
 
     fn load(words: BankState) -> Result<Self, LoadError> {
-        let [enabled, latch, level, active, group, edge, in_lr, moved, eoi, deactivated] = words;
-        let bank = Self { enabled, latch, level, active, group, edge, in_lr, moved, eoi, deactivated };
+        let [enabled, latch, level, active, group, edge, in_lr, moved, eoi, deactivated, parked] = words;
+        let bank = Self { enabled, latch, level, active, group, edge, in_lr, moved, eoi, deactivated, parked };
         check(bank.valid(), "bank")?;
         Ok(bank)
     }
@@ -155,13 +158,21 @@ impl Redist {
             waker: self.waker,
             enables: self.enables,
             held: self.held as u32,
-            flags: self.more as u32 | (self.recall as u32) << 1 | ((self.kernels == 0) as u32) << 2,
+            flags: self.flags(),
             vtimer: self.vtimer as u32,
             ignored: self.ignored,
+            bell: self.bell,
             bank: self.bank.save(),
             priority: self.priority,
             lr: self.hw.map(|lr| lr.0),
         }
+    }
+
+    fn flags(&self) -> u32 {
+        [self.more, self.recall, self.kernels == 0, self.parked]
+            .iter()
+            .rev()
+            .fold(0, |bits, on| bits << 1 | u32::from(*on))
     }
 
     /// From a saved state. Refused: another version, numbers out of range, list registers that this model would not
@@ -175,16 +186,20 @@ impl Redist {
         check((MIN_LRS as u32..=MAX_LRS as u32).contains(&state.lr_count), "lr_count")?;
         check(state.waker == 0 || state.waker == PROCESSOR_SLEEP | CHILDREN_ASLEEP, "waker")?;
         check(state.enables & !(ENABLE_GRP0 | ENABLE_GRP1) == 0, "enables")?;
-        check(state.flags <= 7, "flags")?;
+        check(state.flags <= 15, "flags")?;
         let new = if state.flags & 4 == 0 { Self::new } else { Self::without_kernel_timer };
-        let fresh = new(state.cpu as u8, cpus, state.lr_count as u8);
+        let mut fresh = new(state.cpu as u8, cpus, state.lr_count as u8);
+        fresh.set_bell(state.bell);
+        check(fresh.bell == state.bell, "bell")?;
+        fresh.parked = state.flags & 8 != 0;
+        check(!fresh.parked || parkable(state), "parked")?;
         check(state.vtimer <= if fresh.kernels != 0 { 3 } else { 0 }, "vtimer")?;
         let usable = u32::from(fresh.usable);
         check(state.held & !usable == 0, "held")?;
         let bank = Bank::load(state.bank)?;
-        check(bank.edge & SGIS == SGIS, "edge")?;
+        check(bank.edge & SGIS == SGIS && bank.parked == 0, "edge")?;
         check((bank.latch | bank.active) & fresh.kernels == 0, "bank")?;
-        check(private_in_lrs(state, fresh.kernels)? == bank.in_lr, "in_lr")?;
+        check(private_in_lrs(state, &fresh)? == bank.in_lr, "in_lr")?;
         Ok(Self {
             bank,
             priority: state.priority,
@@ -208,14 +223,22 @@ fn stale(state: &RedistState, usable: u32) -> u16 {
     (filled & usable & !state.held) as u16
 }
 
-/// Private interrupts in the list registers that hold one, each of which is checked. None is one of `kernels`.
-fn private_in_lrs(state: &RedistState, kernels: u32) -> Result<u32, LoadError> {
+/// Whether the doorbell can be where it is said to be parked.
+fn parkable(state: &RedistState) -> bool {
+    let [_, _, lr, ..] = state.lr.map(Lr);
+    state.bell != 0 && state.held >> BELL_LR & 1 != 0 && lr.intid() == state.bell && lr.0 & Lr::EOI == 0
+}
+
+/// Private interrupts in the list registers that hold one, each of which is checked. None is one of the kernel's. Only the
+/// parked doorbell can be neither pending nor active.
+fn private_in_lrs(state: &RedistState, fresh: &Redist) -> Result<u32, LoadError> {
     let mut private = 0u32;
     for (n, &raw) in state.lr.iter().enumerate().filter(|(n, _)| state.held >> n & 1 != 0) {
         let lr = Lr(raw);
         let known = Lr::PENDING | Lr::ACTIVE | Lr::GROUP1 | Lr::EOI | 0xff << 48 | 0xffff_ffff;
         let bit = 1u32.checked_shl(lr.intid()).unwrap_or(0);
-        let valid = !lr.invalid() && raw & !known == 0 && lr.intid() < INTIDS && bit & kernels == 0;
+        let holds = !lr.invalid() || fresh.parked_lr() >> n & 1 != 0;
+        let valid = holds && raw & !known == 0 && lr.intid() < INTIDS && bit & fresh.kernels == 0;
         let others = state.lr.iter().enumerate().filter(|&(m, _)| m != n && state.held >> m & 1 != 0);
         let unique = others.into_iter().all(|(_, &other)| Lr(other).intid() != lr.intid());
         check(valid && unique, "lr")?;

@@ -51,8 +51,9 @@ struct Late {
 }
 
 impl Late {
-    fn new(lr_count: u8) -> Self {
-        let mut vm = Vm::booted(CPUS, lr_count);
+    /// The kernel delivers `bell`, if it is one of [`EDGES`].
+    fn new(lr_count: u8, bell: u32) -> Self {
+        let mut vm = Vm::with_bell(CPUS, lr_count, bell);
         vm.write_dist(0, 0xc08, B4, 0xaaaa_aaaa);
         for intid in EDGES.iter().chain(&LEVELS) {
             vm.write_dist(0, 0x6000 + 8 * *intid as u64, B8, *intid as u64 % 2);
@@ -70,7 +71,7 @@ impl Late {
     fn step(&mut self, op: Op) {
         match op {
             Op::Pulse { intid } => {
-                self.vm.pulse(intid);
+                self.vm.ring(intid);
                 self.sent((intid % 2) as u8, intid);
             }
             Op::Line { intid, level } => self.vm.set_level(intid, level),
@@ -118,9 +119,10 @@ proptest! {
     #[test]
     fn late_kicks_lose_nothing_and_invent_nothing(
         lr_count in prop_oneof![3u8..6, Just(16)],
+        bell in prop_oneof![Just(EDGES[0]), Just(EDGES[1]), Just(40)],
         ops in proptest::collection::vec(op(), 1..150),
     ) {
-        let mut late = Late::new(lr_count);
+        let mut late = Late::new(lr_count, bell);
         ops.into_iter().for_each(|op| late.step(op));
         LEVELS.iter().for_each(|&intid| late.step(Op::Line { intid, level: false }));
         (0..CPUS).for_each(|cpu| late.drain(cpu));

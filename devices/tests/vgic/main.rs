@@ -3,6 +3,7 @@
 #![cfg(not(loom))]
 #![allow(unexpected_cfgs, reason = "`--cfg loom` builds only the model-checked tests")]
 
+mod bell;
 mod cpu_interface;
 mod delivery;
 mod late;

@@ -30,10 +30,14 @@ fn apply(vm: &mut Vm, (what, offset, value): (u8, u64, u64)) {
 proptest! {
     #[test]
     fn states_reached_by_any_accesses_round_trip(
-        kernel_timer: bool,
+        kind in 0..3,
         accesses in proptest::collection::vec(access(), 0..80),
     ) {
-        let mut vm = if kernel_timer { Vm::booted(2, 4) } else { Vm::without_kernel_timer(2, 4) };
+        let mut vm = match kind {
+            0 => Vm::booted(2, 4),
+            1 => Vm::with_bell(2, 4, 40),
+            _ => Vm::without_kernel_timer(2, 4),
+        };
         accesses.into_iter().for_each(|access| apply(&mut vm, access));
 
         prop_assert_eq!(Dist::load(&vm.dist.save()), Ok(vm.dist));
@@ -102,10 +106,12 @@ fn noisy_redist(noise: &[u32], narrow: bool) -> RedistState {
         for n in 1..4u64 {
             state.lr[n as usize] = 1 << 62 | (32 + 64 * n + next() as u64 % 64);
         }
-        (state.flags, state.vtimer) = (next() % 8, next() % 4);
+        state.bell = state.lr[2] as u32 * (next() % 2);
+        (state.flags, state.vtimer) = (next() % 16, next() % 4);
         (state.bank[0], state.bank[2], state.bank[4]) = (next(), next(), next());
     } else {
         (state.version, state.cpu, state.cpus, state.lr_count) = (next() % 2, next() % 9, next() % 10, next() % 20);
+        state.bell = next();
         (state.waker, state.held, state.flags, state.vtimer) = (next(), next(), next(), next());
         state.lr.iter_mut().for_each(|lr| *lr = (next() as u64) << 32 | next() as u64);
         state.bank.iter_mut().for_each(|word| *word = next());

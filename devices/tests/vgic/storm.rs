@@ -93,7 +93,7 @@ impl Storm {
                 self.reference.of(0, intid).set_line(level);
             }
             Op::Pulse { intid } => {
-                self.vm.pulse(intid);
+                self.vm.ring(intid);
                 let spi = self.reference.of(0, intid);
                 spi.latch |= spi.edge;
             }
@@ -238,6 +238,14 @@ proptest! {
     #[test]
     fn kernel_timer(lr_count in lr_count(), ops in proptest::collection::vec(op(PPIS), 1..120)) {
         let storm = Storm::new(Vm::booted(CPUS, lr_count), PPIS);
+        every_interrupt_is_delivered_once_and_by_priority(storm, ops);
+    }
+
+    #[test]
+    fn doorbell_of_the_kernel(lr_count in lr_count(), ops in proptest::collection::vec(op(PPIS), 1..120)) {
+        const BELL: u32 = 33;
+        let mut storm = Storm::new(Vm::with_bell(CPUS, lr_count, BELL), PPIS);
+        storm.reference.of(0, BELL).edge = true;
         every_interrupt_is_delivered_once_and_by_priority(storm, ops);
     }
 

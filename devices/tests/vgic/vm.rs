@@ -2,7 +2,7 @@
 
 use crate::cpu_interface::CpuInterface;
 use devices::Width;
-use devices::vgic::{CpuMask, Dist, Lr, MAX_LRS, Mailbox, Posted, Redist, Sgi, SgiRegister};
+use devices::vgic::{BELL_LR, CpuMask, Dist, Lr, MAX_LRS, Mailbox, Posted, Redist, Sgi, SgiRegister};
 
 pub struct Vcpu {
     pub redist: Redist,
@@ -10,6 +10,8 @@ pub struct Vcpu {
     pub interface: CpuInterface,
     /// Kicked and not exited yet.
     pub kicked: bool,
+    /// What the kernel was told of the doorbell that it delivers.
+    pub bell: u64,
 }
 
 pub struct Vm {
@@ -31,6 +33,7 @@ impl Vm {
             mailbox: Mailbox::new(),
             interface: CpuInterface::new(lr_count as usize),
             kicked: false,
+            bell: 0,
         };
         Self { dist: Dist::new(cpus), cpus: (0..cpus).map(vcpu).collect(), exits: 0, resyncs: 0 }
     }
@@ -43,6 +46,14 @@ impl Vm {
     /// As [`Self::booted`], with no kernel that delivers the virtual timer.
     pub fn without_kernel_timer(cpus: u8, lr_count: u8) -> Self {
         Self::of(Redist::without_kernel_timer, cpus, lr_count).boot()
+    }
+
+    /// As [`Self::booted`], with SPI `bell` edge-triggered and left to the kernel of vCPU 0.
+    pub fn with_bell(cpus: u8, lr_count: u8, bell: u32) -> Self {
+        let mut vm = Self::new(cpus, lr_count);
+        vm.cpus[0].redist.set_bell(bell);
+        vm.dist.edge_triggered(bell);
+        vm.boot()
     }
 
     fn boot(self) -> Self {
@@ -89,6 +100,7 @@ impl Vm {
         }
         assert!(!update.resync, "an exact look is enough");
         install(vcpu, update.dirty);
+        vcpu.bell = vcpu.redist.bell_word();
         self.post(others);
     }
 
@@ -158,6 +170,18 @@ impl Vm {
     pub fn pulse(&mut self, intid: u32) {
         let kick = self.dist.pulse(intid);
         self.post(kick.map_or(0, |cpu| 1 << cpu));
+    }
+
+    /// A doorbell is rung, whose notification is bound to vCPU 0: by the kernel if it may and nobody kicks the vCPU as
+    /// well, else by the handler.
+    pub fn ring(&mut self, intid: u32) {
+        let vcpu = &mut self.cpus[0];
+        if vcpu.kicked || vcpu.bell == 0 || Lr(vcpu.bell).intid() != intid {
+            return self.pulse(intid);
+        }
+        let lr = &mut vcpu.interface.lrs[BELL_LR];
+        *lr = if Lr(*lr).invalid() { vcpu.bell } else { *lr | Lr::PENDING };
+        assert_unique(&vcpu.interface);
     }
 
     /// The line of a PPI changes, in its vCPU's own handler.

@@ -21,7 +21,7 @@ const _: () = {
     assert!(offset_of!(Vcpu, sp_el0) == offset_of!(Vcpu, sctlr) + 8);
     assert!(offset_of!(Vcpu, stack) == offset_of!(Vcpu, entry) + 8);
     assert!(offset_of!(Vcpu, domain_vttbr) == offset_of!(Vcpu, argument) + 8);
-    assert!(offset_of!(Vcpu, kicked).is_multiple_of(8) && offset_of!(Vcpu, aarch32) == offset_of!(Vcpu, kicked) + 4);
+    assert!(offset_of!(Vcpu, kicked).is_multiple_of(8) && offset_of!(Vcpu, rung) == offset_of!(Vcpu, kicked) + 5);
     assert!(offset_of!(Vcpu, vmm_deadline) == offset_of!(Vcpu, kicked) + 8);
     // SP_EL2 is a frame's address: SCTLR_EL2.SA wants 16 bytes.
     assert!(offset_of!(Thread, frame).is_multiple_of(16) && offset_of!(Vcpu, handler).is_multiple_of(16));

@@ -165,7 +165,7 @@ guest_sync:
 // The handler is done: the guest goes on. x0 = core; the handler's registers are forgotten.
 resume_guest:
     ldr     x1, [x0, #{CORE_CURRENT}]
-    ldr     x2, [x1, #{VCPU_NEWS}]          // kick, timers, SError, AArch32
+    ldr     x2, [x1, #{VCPU_NEWS}]          // kick, timers, SError, AArch32, doorbell
     cbnz    x2, resume_rust
     ldr     x2, [x1, #{VCPU_PAGE}]
     ldr     x3, [x2, #{IRQ_DIRTY}]

@@ -4,6 +4,7 @@ use crate::run::Test;
 
 mod aarch32;
 mod args;
+mod bell;
 mod bind;
 mod budgets;
 mod caps;
@@ -50,6 +51,7 @@ pub static ALL: &[&[Test]] = &[
     destroy::TESTS,
     vcpu::TESTS,
     vstate::TESTS,
+    bell::TESTS,
     bind::TESTS,
     aarch32::TESTS,
     hidden::TESTS,

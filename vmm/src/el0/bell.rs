@@ -1,10 +1,11 @@
 //! Doorbells of other VMs: their guests ring by HVC #1, the kernel sets bits of the notification that is bound to vCPU 0
-//! and kicks it, and its handler makes the SPIs pending.
+//! and kicks it, and its handler makes the SPIs pending. The first of those that the guest hears is left to the kernel
+//! while it can be (`devices::vgic`, `bell.rs`): then there is no exit.
 
 use super::stats::kind;
 use super::vcpu::Cpu;
 use super::{irq, ports};
-use devices::vgic::Dist;
+use devices::vgic::{Dist, Redist};
 use sysdesc::{MAX_BELLS_IN, VmmInfo};
 use vmm::machine::{BELL_SPI, SPI_BASE};
 
@@ -36,11 +37,22 @@ impl Bells {
         self.guest
     }
 
-    /// Makes their SPIs edge-triggered.
-    pub fn set_up(self, dist: &mut Dist) {
+    /// Makes their SPIs edge-triggered, and the first one the kernel's to deliver, at `first`, vCPU 0's.
+    pub fn set_up(self, dist: &mut Dist, first: &mut Redist) {
+        if self.guest != 0 {
+            first.set_bell(intid(self.guest.trailing_zeros()));
+        }
         let heard = (0..MAX_BELLS_IN as u32).filter(|n| self.guest >> n & 1 != 0);
         heard.for_each(|n| dist.edge_triggered(intid(n)));
     }
+}
+
+/// Tells the kernel whether it delivers a doorbell, and how.
+#[inline]
+pub fn tell(cpu: Cpu, redist: &Redist) {
+    let word = redist.bell_word();
+    let bit = u64::from((word as u32).wrapping_sub(intid(0))) & 63;
+    cpu.page().set_bell(if word == 0 { 0 } else { word | bit << 32 });
 }
 
 /// Answers a kick that is one doorbell of the guest's and nothing else, if its SPI can go straight into a list register.

@@ -2,7 +2,7 @@
 
 use super::stats::kind;
 use super::vcpu::Cpu;
-use super::vm;
+use super::{bell, vm};
 use abi::vcpu::reason;
 use devices::vgic::{CpuMask, Dist, LrUpdate, Mailbox, Posted, Redist, Sgi, SgiRegister};
 use rt::lock::Guard;
@@ -70,6 +70,7 @@ fn flush(cpu: Cpu, mut redist: Guard<Redist>) -> CpuMask {
     }
     install(cpu, update, &redist);
     cpu.page().set_timer(u64::from(redist.timer_word()));
+    bell::tell(cpu, &redist);
     others
 }
 
@@ -198,6 +199,7 @@ pub fn pulse_quick(cpu: Cpu, intid: u32) -> bool {
     let update = redist.quick_spi(&mut cpu.vm().dist.lock(), intid, elrsr);
     if let Some(update) = update {
         install(cpu, update, &redist);
+        bell::tell(cpu, &redist);
     }
     update.is_some()
 }

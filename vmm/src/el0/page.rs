@@ -58,6 +58,7 @@ impl Page {
     field!(elrsr, irq.elrsr, "ICH_ELRSR_EL2.");
     field!(eisr, irq.eisr, "ICH_EISR_EL2.");
     field!(bells, set_bells, irq.bells, "Doorbells that were rung.");
+    field!(set_bell = irq.bell, "The doorbell that the kernel delivers.");
     field!(set_timer = irq.timer, "How to inject the virtual timer.");
 
     /// Xn; 31 is XZR.

@@ -96,13 +96,16 @@ fn start(info: &VmmInfo) -> Result<(), Error> {
         _ => Some(Ports::new(info).ok_or(Error::Ports)?),
     };
     let mut dist = Dist::new(count as u8);
-    bells.set_up(&mut dist);
+    let vcpus: [Vcpu; MAX_VCPUS] = core::array::from_fn(|index| Vcpu::new(index, count, info.lr_count));
+    if let Some(first) = vcpus.first() {
+        bells.set_up(&mut dist, &mut first.redist.lock());
+    }
     let id = id_registers();
     let ram = RAM_BASE..RAM_BASE.saturating_add(info.vm.memory);
     let aarch32 = is_aarch32(info);
     let machine = Vm {
         count,
-        vcpus: core::array::from_fn(|index| Vcpu::new(index, count, info.lr_count)),
+        vcpus,
         dist: SpinLock::new(dist),
         // The epoch is that of the counter, so that time goes on over a restart.
         rtc: SpinLock::new(Pl031::new(info.epoch as u32, 0)),
