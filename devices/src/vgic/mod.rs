@@ -24,6 +24,9 @@
 //!    [`Redist::flush`]. Install the registers in `dirty` from [`Redist::lr`].
 //! 4. If it says `resync`: read the list registers exactly, [`Redist::sync_full`], flush again.
 //!
+//! A reset of the vCPU empties the list registers: [`Redist::sync_full`] before it, and once more after it with what is
+//! there then, so that what was in them comes again.
+//!
 //! One SGI alone goes by [`Redist::quick_sgi`] in place of all that, where it can.
 //!
 //! Accesses for which [`Redist::dist_needs_full`] or [`Redist::own_needs_full`] is true want `sync_full` in place of

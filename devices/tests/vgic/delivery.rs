@@ -271,7 +271,7 @@ fn vtimer_never_comes_from_the_model() {
 #[test]
 fn vtimer_state_is_read_from_list_register_0() {
     let mut vm = Vm::booted(1, 4);
-    vm.cpus[0].interface.lrs[0] = 1 << 63 | 27;
+    vm.cpus[0].interface.install(0, 1 << 63 | 27);
 
     assert_eq!(vm.read_redist(0, 0x1_0300, Width::B4), 1 << 27);
     assert_eq!(vm.read_redist(0, 0x1_0200, Width::B4), 0);
@@ -295,11 +295,11 @@ fn untouched_interrupts_cost_no_installation() {
     let mut vm = Vm::booted(1, 4);
     vm.set_level(RTC, true);
     vm.settle();
-    let before = vm.cpus[0].interface.lrs;
+    let before = *vm.cpus[0].interface.lrs();
     let update = vm.cpus[0].redist.flush(&mut vm.dist);
 
     assert_eq!(update.dirty, 0);
-    assert_eq!(vm.cpus[0].interface.lrs, before);
+    assert_eq!(*vm.cpus[0].interface.lrs(), before);
 }
 
 #[test]
@@ -358,4 +358,14 @@ fn list_registers_not_yet_installed_count_by_the_models_content() {
     let _ = vm.cpus[0].redist.sync_full(&mut vm.dist, &[0; 16], update.dirty as u64);
 
     assert_eq!(vm.dist.read(0x204, Width::B4), 2);
+}
+
+#[test]
+fn what_is_pending_in_list_registers_outlives_a_reset_of_the_vcpu() {
+    let mut vm = Vm::booted(1, 4);
+    vm.send_sgi(0, Sgi1r, SGI3_TO_0);
+
+    vm.reset(0);
+
+    assert_eq!(vm.acknowledge(0), 3);
 }

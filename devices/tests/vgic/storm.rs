@@ -194,7 +194,7 @@ impl Storm {
     /// Folds the list registers of a vCPU into the model.
     fn park(&mut self, cpu: u8) {
         let vcpu = &mut self.vm.cpus[cpu as usize];
-        let others = vcpu.redist.sync_full(&mut self.vm.dist, &vcpu.interface.lrs, 0);
+        let others = vcpu.redist.sync_full(&mut self.vm.dist, vcpu.interface.lrs(), 0);
         self.vm.post(others);
     }
 

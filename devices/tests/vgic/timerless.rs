@@ -58,7 +58,7 @@ fn list_register_0_is_used() {
 
     (0..4).for_each(|n| vm.write_redist(0, 0x1_0200, B4, 1 << n));
 
-    assert!(vm.cpus[0].interface.lrs[..4].iter().all(|lr| *lr != 0));
+    assert!(vm.cpus[0].interface.present().iter().all(|lr| *lr != 0));
 }
 
 #[test]

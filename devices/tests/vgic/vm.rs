@@ -83,7 +83,7 @@ impl Vm {
         self.exits += 1;
         let vcpu = &mut self.cpus[cpu as usize];
         vcpu.kicked = false;
-        let others = vcpu.redist.sync_full(&mut self.dist, &vcpu.interface.lrs, 0);
+        let others = vcpu.redist.sync_full(&mut self.dist, vcpu.interface.lrs(), 0);
         self.post(others);
     }
 
@@ -95,7 +95,7 @@ impl Vm {
         let mut others = 0;
         if update.resync {
             self.resyncs += 1;
-            others = vcpu.redist.sync_full(&mut self.dist, &vcpu.interface.lrs, 0);
+            others = vcpu.redist.sync_full(&mut self.dist, vcpu.interface.lrs(), 0);
             update = vcpu.redist.flush(&mut self.dist);
         }
         assert!(!update.resync, "an exact look is enough");
@@ -117,6 +117,16 @@ impl Vm {
     /// An exit for no reason of its own.
     pub fn exit(&mut self, cpu: u8) {
         self.sync(cpu);
+        self.resume(cpu);
+    }
+
+    /// The vCPU is reset, and its list registers with it.
+    pub fn reset(&mut self, cpu: u8) {
+        self.sync_full(cpu);
+        let vcpu = &mut self.cpus[cpu as usize];
+        (0..MAX_LRS).for_each(|n| vcpu.interface.install(n, 0));
+        let others = vcpu.redist.sync_full(&mut self.dist, vcpu.interface.lrs(), 0);
+        self.post(others);
         self.resume(cpu);
     }
 
@@ -237,7 +247,7 @@ fn install(vcpu: &mut Vcpu, dirty: u16) {
         if dirty >> n & 1 != 0 {
             let lr = Lr(vcpu.redist.lr(n));
             assert!(!kernel_timer || lr.intid() != 27, "so is the virtual timer");
-            vcpu.interface.lrs[n] = lr.0;
+            vcpu.interface.install(n, lr.0);
         }
     }
     assert_unique(&vcpu.interface);
@@ -246,7 +256,7 @@ fn install(vcpu: &mut Vcpu, dirty: u16) {
 /// IHI0069, ICH_LR<n>_EL2.vINTID: no two valid list registers may hold one vINTID.
 fn assert_unique(interface: &CpuInterface) {
     let mut valid: Vec<u32> =
-        interface.lrs.iter().map(|&lr| Lr(lr)).filter(|lr| !lr.invalid()).map(Lr::intid).collect();
+        interface.lrs().iter().map(|&lr| Lr(lr)).filter(|lr| !lr.invalid()).map(Lr::intid).collect();
     valid.sort_unstable();
     assert!(valid.windows(2).all(|pair| pair[0] != pair[1]), "{valid:?}");
 }

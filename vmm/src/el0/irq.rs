@@ -4,7 +4,7 @@ use super::stats::kind;
 use super::vcpu::Cpu;
 use super::{bell, vm};
 use abi::vcpu::reason;
-use devices::vgic::{CpuMask, Dist, LrUpdate, Mailbox, Posted, Redist, Sgi, SgiRegister};
+use devices::vgic::{CpuMask, Dist, LrUpdate, MAX_LRS, Mailbox, Posted, Redist, Sgi, SgiRegister};
 use rt::lock::Guard;
 use rt::sys;
 
@@ -83,7 +83,10 @@ pub fn across_reset(cpu: Cpu, reset: impl FnOnce()) {
         redist.sync_full(&mut cpu.vm().dist.lock(), &lrs, cpu.page().dirty())
     };
     reset();
-    let others = others | flush(cpu, cpu.own.redist.lock());
+    let mut redist = cpu.own.redist.lock();
+    // What the model would put there again is not there any more.
+    redist.sync_full(&mut cpu.vm().dist.lock(), &[0; MAX_LRS], 0);
+    let others = others | flush(cpu, redist);
     notify(cpu, others);
 }
 
