@@ -74,11 +74,13 @@ pub struct CpuInterface {
     eoi: u16,
     /// Most urgent pending list register of an enabled group.
     best: u8,
-    /// It can be signalled.
-    signalled: bool,
+    /// Its group, if it is signalled.
+    line: Option<Group>,
     pmr: u8,
     /// Binary points of the groups, 2..=7 and 3..=7.
     bpr: [u8; 2],
+    /// Bits of a priority that preempt, by group: from `bpr` and `common_bpr`.
+    preempting: [u8; 2],
     /// ICC_CTLR_EL1.CBPR.
     common_bpr: bool,
     /// ICC_CTLR_EL1.EOImode.
@@ -105,9 +107,10 @@ impl CpuInterface {
             group1: 0,
             eoi: 0,
             best: NONE,
-            signalled: false,
+            line: None,
             pmr: 0,
             bpr: [state::MIN_BPR, state::MIN_BPR + 1],
+            preempting: [PRIORITY_MASK; 2],
             common_bpr: false,
             eoi_split: false,
             enabled: [false; 2],
@@ -158,23 +161,23 @@ impl CpuInterface {
     /// A virtual IRQ is signalled.
     #[inline]
     pub fn irq_line(&self) -> bool {
-        self.signalled && self.best_group() == Group::One
+        self.line == Some(Group::One)
     }
 
     /// A virtual FIQ is signalled.
     #[inline]
     pub fn fiq_line(&self) -> bool {
-        self.signalled && self.best_group() == Group::Zero
+        self.line == Some(Group::Zero)
     }
 
     /// ICC_IAR<n>_EL1: acknowledges the interrupt that is signalled, if it is of `group`; gives its INTID, or 1023.
     #[inline]
     pub fn acknowledge(&mut self, group: Group) -> u32 {
-        if !self.signalled || self.best_group() != group {
+        if self.line != Some(group) {
             return SPURIOUS;
         }
         let n = self.best;
-        let preempts = u32::from(self.group_priority_mask(group));
+        let preempting = *pair(&self.preempting, group);
         let Some(lr) = self.lr.get_mut(usize::from(n)) else { return SPURIOUS };
         let (intid, bit) = (lr.intid(), 1 << (n & 15));
         lr.0 &= !Lr::PENDING;
@@ -183,8 +186,7 @@ impl CpuInterface {
         if !is_special(intid) {
             lr.0 |= Lr::ACTIVE;
             self.active |= bit;
-            let level = (u32::from(lr.priority()) & preempts) >> 3;
-            *pair_mut(&mut self.apr, group) |= 1 << level;
+            *pair_mut(&mut self.apr, group) |= 1 << (u32::from(lr.priority() & preempting) >> 3);
         }
         self.update();
         intid
@@ -201,7 +203,7 @@ impl CpuInterface {
         if let Some(n) = self.active_lr(intid)
             && (!self.eoi_split || intid >= LPIS)
             && self.group_of(n) == group
-            && self.priority_of(n) & self.group_priority_mask(group) == dropped
+            && self.priority_of(n) & pair(&self.preempting, group) == dropped
         {
             self.deactivate_lr(n);
         }
@@ -223,7 +225,7 @@ impl CpuInterface {
     #[inline]
     pub fn set_priority_mask(&mut self, priority: u8) -> Effect {
         self.pmr = priority & PRIORITY_MASK;
-        self.signalled = self.can_signal();
+        self.line = self.signalled();
         Effect::Line
     }
 
@@ -239,12 +241,13 @@ impl CpuInterface {
     /// ICC_HPPIR<n>_EL1: the most urgent pending interrupt, masked or not, if it is of `group`; else 1023.
     pub fn highest_pending(&self, group: Group) -> u32 {
         match self.lr.get(usize::from(self.best)) {
-            Some(lr) if self.best_group() == group => lr.intid(),
+            Some(lr) if self.group_of(self.best) == group => lr.intid(),
             _ => SPURIOUS,
         }
     }
 
     /// After a change of list registers or running priority.
+    #[inline]
     fn changed(&mut self) -> Effect {
         self.update();
         if self.eoi_mask() == 0 { Effect::Line } else { Effect::Maintenance }
@@ -253,17 +256,27 @@ impl CpuInterface {
     /// Finds the most urgent one anew.
     #[inline]
     fn update(&mut self) {
-        self.best = self.most_urgent();
-        self.signalled = self.can_signal();
+        let waiting = self.pending & !self.active;
+        if waiting == 0 {
+            (self.best, self.line) = (NONE, None);
+        } else {
+            self.choose(waiting);
+        }
     }
 
-    /// HighestPriorityVirtualInterrupt() of IHI0069: only what is pending and not active.
+    #[inline(never)]
+    fn choose(&mut self, waiting: u16) {
+        self.best = self.most_urgent(waiting);
+        self.line = self.signalled();
+    }
+
+    /// HighestPriorityVirtualInterrupt() of IHI0069: only what is pending and not active, `waiting`.
     #[inline]
-    fn most_urgent(&self) -> u8 {
+    fn most_urgent(&self, waiting: u16) -> u8 {
         let [zero, one] = self.enabled;
         let group0 = if zero { !self.group1 } else { 0 };
         let group1 = if one { self.group1 } else { 0 };
-        let mut left = self.pending & !self.active & (group0 | group1);
+        let mut left = waiting & (group0 | group1);
         // Priority 0xff is not implemented: anything is more urgent.
         let (mut best, mut urgent) = (NONE, 0xff);
         while left != 0 {
@@ -277,29 +290,24 @@ impl CpuInterface {
         best
     }
 
-    /// CanSignalVirtualInterrupt() of IHI0069.
+    /// CanSignalVirtualInterrupt() of IHI0069: the group of the most urgent one, if it is signalled.
     #[inline]
-    fn can_signal(&self) -> bool {
-        let Some(lr) = self.lr.get(usize::from(self.best)) else { return false };
-        let priority = lr.priority();
+    fn signalled(&self) -> Option<Group> {
+        let priority = self.lr.get(usize::from(self.best))?.priority();
         if priority >= self.pmr {
-            return false;
+            return None;
         }
+        let group = self.group_of(self.best);
         let running = self.running_priority();
-        let mask = self.group_priority_mask(self.best_group());
-        running == IDLE || priority & mask < running & mask
+        let mask = pair(&self.preempting, group);
+        (running == IDLE || priority & mask < running & mask).then_some(group)
     }
 
-    /// Bits of a priority that preempt (IHI0069 4.8.4), by the binary point of the group.
-    #[inline]
-    fn group_priority_mask(&self, group: Group) -> u8 {
+    /// Bits of a priority that preempt (IHI0069 4.8.4), after a change of the binary points.
+    fn set_preempting(&mut self) {
         let [zero, one] = self.bpr;
-        let point = if group == Group::Zero || self.common_bpr { zero } else { one - 1 };
-        0xfeu8 << (point & 7)
-    }
-
-    fn best_group(&self) -> Group {
-        self.group_of(self.best)
+        let one = if self.common_bpr { zero } else { one - 1 };
+        self.preempting = [0xfe << zero, 0xfe << one];
     }
 
     /// Group of list register `n`; no list register is in group 0.
@@ -350,10 +358,20 @@ impl CpuInterface {
     }
 }
 
+#[inline]
 fn is_special(intid: u32) -> bool {
     (SPECIAL..SPECIAL + 4).contains(&intid)
 }
 
+#[inline]
+fn pair<T>([zero, one]: &[T; 2], group: Group) -> &T {
+    match group {
+        Group::Zero => zero,
+        Group::One => one,
+    }
+}
+
+#[inline]
 fn pair_mut<T>([zero, one]: &mut [T; 2], group: Group) -> &mut T {
     match group {
         Group::Zero => zero,

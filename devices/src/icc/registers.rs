@@ -109,6 +109,7 @@ impl CpuInterface {
             ICC_IGRPEN1_EL1 => *pair_mut(&mut self.enabled, Group::One) = value & 1 != 0,
             _ => return None,
         }
+        self.set_preempting();
         self.update();
         Some(Effect::Line)
     }

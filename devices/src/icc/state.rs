@@ -75,6 +75,7 @@ impl CpuInterface {
         interface.bpr = state.bpr.map(|point| point as u8);
         interface.enabled = state.igrpen.map(|on| on != 0);
         interface.apr = state.apr;
+        interface.set_preempting();
         (0..).zip(state.lr).for_each(|(n, lr)| interface.install(n, lr));
         Ok(interface)
     }
