@@ -119,58 +119,25 @@ pub mod view {
 /// Of a classic vCPU, `VCPU_STATE` loads TCR_EL1's TBI0 and TBI1, CNTKCTL_EL1's bits 7:0 (counters and event stream),
 /// VBAR_EL1 (where the VMM has mapped the vectors), CPACR_EL1, TPIDR_EL0, CONTEXTIDR_EL1, SP_EL0, the PAC keys and FP; it
 /// has no timer and no list registers. TTBR0/1, SCTLR and TPIDRRO come from [`ClassicBlock`] at each resume.
-#[allow(missing_docs, reason = "each is the Arm ARM's register of that name")]
+#[allow(missing_docs, non_camel_case_types, reason = "each is the Arm ARM's register of that name")]
 pub mod sys {
-    pub const SCTLR_EL1: usize = 0;
-    pub const CPACR_EL1: usize = 1;
-    pub const TTBR0_EL1: usize = 2;
-    pub const TTBR1_EL1: usize = 3;
-    pub const TCR_EL1: usize = 4;
-    pub const MAIR_EL1: usize = 5;
-    pub const AMAIR_EL1: usize = 6;
-    pub const VBAR_EL1: usize = 7;
-    pub const ESR_EL1: usize = 8;
-    pub const FAR_EL1: usize = 9;
-    pub const AFSR0_EL1: usize = 10;
-    pub const AFSR1_EL1: usize = 11;
-    pub const ELR_EL1: usize = 12;
-    pub const SPSR_EL1: usize = 13;
-    pub const SP_EL0: usize = 14;
-    pub const SP_EL1: usize = 15;
-    pub const TPIDR_EL0: usize = 16;
-    pub const TPIDRRO_EL0: usize = 17;
-    pub const TPIDR_EL1: usize = 18;
-    pub const CONTEXTIDR_EL1: usize = 19;
-    pub const PAR_EL1: usize = 20;
-    pub const CSSELR_EL1: usize = 21;
-    pub const CNTKCTL_EL1: usize = 22;
-    pub const CNTV_CTL_EL0: usize = 23;
-    pub const CNTV_CVAL_EL0: usize = 24;
-    pub const APIAKEYLO_EL1: usize = 25;
-    pub const APIAKEYHI_EL1: usize = 26;
-    pub const APIBKEYLO_EL1: usize = 27;
-    pub const APIBKEYHI_EL1: usize = 28;
-    pub const APDAKEYLO_EL1: usize = 29;
-    pub const APDAKEYHI_EL1: usize = 30;
-    pub const APDBKEYLO_EL1: usize = 31;
-    pub const APDBKEYHI_EL1: usize = 32;
-    pub const APGAKEYLO_EL1: usize = 33;
-    pub const APGAKEYHI_EL1: usize = 34;
-    pub const ICH_VMCR_EL2: usize = 35;
-    pub const ICH_AP0R0_EL2: usize = 36;
-    pub const ICH_AP1R0_EL2: usize = 37;
-    pub const DISR_EL1: usize = 38;
-    pub const DACR32_EL2: usize = 39;
-    pub const IFSR32_EL2: usize = 40;
-    pub const FPEXC32_EL2: usize = 41;
-    pub const TIMER_ACTIVE: usize = 42;
-    pub const MDSCR_EL1: usize = 43;
-    pub const SPSR_ABT: usize = 44;
-    pub const SPSR_UND: usize = 45;
-    pub const SPSR_IRQ: usize = 46;
-    pub const SPSR_FIQ: usize = 47;
-    /// Number of words.
-    pub const COUNT: usize = 48;
+    /// Constants with the numbers from 0 on, and how many they are.
+    macro_rules! numbered {
+        ($($name:ident)*) => {
+            enum Number { $($name,)* Count }
+            $(pub const $name: usize = Number::$name as usize;)*
+            /// Number of words.
+            pub const COUNT: usize = Number::Count as usize;
+        };
+    }
+    numbered! {
+        SCTLR_EL1 CPACR_EL1 TTBR0_EL1 TTBR1_EL1 TCR_EL1 MAIR_EL1 AMAIR_EL1 VBAR_EL1 ESR_EL1 FAR_EL1 AFSR0_EL1
+        AFSR1_EL1 ELR_EL1 SPSR_EL1 SP_EL0 SP_EL1 TPIDR_EL0 TPIDRRO_EL0 TPIDR_EL1 CONTEXTIDR_EL1 PAR_EL1
+        CSSELR_EL1 CNTKCTL_EL1 CNTV_CTL_EL0 CNTV_CVAL_EL0 APIAKEYLO_EL1 APIAKEYHI_EL1 APIBKEYLO_EL1
+        APIBKEYHI_EL1 APDAKEYLO_EL1 APDAKEYHI_EL1 APDBKEYLO_EL1 APDBKEYHI_EL1 APGAKEYLO_EL1 APGAKEYHI_EL1
+        ICH_VMCR_EL2 ICH_AP0R0_EL2 ICH_AP1R0_EL2 DISR_EL1 DACR32_EL2 IFSR32_EL2 FPEXC32_EL2 TIMER_ACTIVE
+        MDSCR_EL1 SPSR_ABT SPSR_UND SPSR_IRQ SPSR_FIQ
+    }
 }
 
 /// Version of [`VcpuState`].

@@ -51,40 +51,50 @@ pub fn reports(text: &str, symbols: &Symbols) -> Vec<String> {
         .collect()
 }
 
+/// Values of a record's `kind`.
+const KINDS: [&str; 9] = [
+    "sync with SP_EL0",
+    "irq with SP_EL0",
+    "fiq with SP_EL0",
+    "serror with SP_EL0",
+    "sync",
+    "irq",
+    "fiq",
+    "serror",
+    "panic",
+];
+
 fn describe(record: &str, symbols: &Symbols) -> String {
-    let mut out = String::new();
-    let mut keys: BTreeMap<&str, &str> = BTreeMap::new();
-    for line in record.lines() {
-        if let Some(message) = line.strip_prefix("message=") {
-            keys.insert("message", message);
-            continue;
+    let message = record.lines().find_map(|line| line.strip_prefix("message="));
+    let words = || record.split_whitespace().filter_map(|word| word.split_once('='));
+    let get = |key: &str| words().find(|(name, _)| *name == key).and_then(|(_, value)| number(value));
+    let general: Vec<u64> = words().filter(|(name, _)| *name == "x").filter_map(|(_, value)| number(value)).collect();
+    let kind = get("kind").and_then(|kind| KINDS.get(kind as usize)).unwrap_or(&"?");
+    let core = get("core").map_or("?".to_string(), |core| core.to_string());
+    let mut out = format!("crash of the kernel on core {core}: {kind}\n");
+    if let Some(message) = message {
+        let line = get("line").map_or(String::new(), |line| format!(", line {line}"));
+        out += &format!("  message: {message}{line}\n");
+    }
+    let mut row = |name: &str, value: Option<u64>, always: bool| {
+        let function = value.and_then(|value| symbols.name(value));
+        if let Some(value) = value.filter(|_| always || function.is_some()) {
+            out += format!("  {name:<5} {value:#x}  {}", function.unwrap_or_default()).trim_end();
+            out.push('\n');
         }
-        keys.extend(line.split_whitespace().filter_map(|word| word.split_once('=')));
+    };
+    row("elr", get("elr"), true);
+    row("x30", general.get(30).copied(), true);
+    row("far", get("far"), true);
+    row("sp", general.get(31).copied(), true);
+    row("spsr", get("spsr"), true);
+    for (n, value) in general.iter().take(30).enumerate() {
+        row(&format!("x{n}"), Some(*value), false);
     }
-    let get = |key: &str| keys.get(key).copied().unwrap_or("?");
-    out += &format!("crash of the kernel on core {}: {}\n", get("core"), get("kind"));
-    if let Some(message) = keys.get("message").filter(|message| !message.is_empty()) {
-        out += &format!("  message: {message}\n");
-    }
-    for key in ["elr", "x30", "far", "sp", "spsr"] {
-        if let Some(value) = keys.get(key) {
-            let name = number(value).and_then(|value| symbols.name(value)).unwrap_or_default();
-            out += &format!("  {key:<5} {value}  {name}\n");
-        }
-    }
-    for (key, value) in keys.iter().filter(|(key, _)| is_general(key)) {
-        if let Some(name) = number(value).and_then(|value| symbols.name(value)) {
-            out += &format!("  {key:<5} {value}  {name}\n");
-        }
-    }
-    if let Some(esr) = keys.get("esr").and_then(|esr| number(esr)) {
+    if let Some(esr) = get("esr") {
         out += &esr_words(esr);
     }
     out
-}
-
-fn is_general(key: &str) -> bool {
-    key != "x30" && key.strip_prefix('x').is_some_and(|digits| digits.parse::<u8>().is_ok())
 }
 
 /// A number as people and our kernel write them: `0x…`, hexadecimal, or decimal.
@@ -123,16 +133,26 @@ mod tests {
 
     #[test]
     fn record_is_told_in_words() {
-        let log = format!(
-            "boot\r\n{BEGIN}\r\ncore=1 kind=sync esr=0x96000050 elr=0x800000001010 far=0x9 spsr=0x3c9 sp=0x1\r\nx0=0x0 \
-             x30=0x800000002000\r\nmessage=it broke\r\n{END}\r\n"
-        );
+        let registers: String = (0..32).map(|n| format!(" x={:#x}", 0x8000_0000_2000u64 + n)).collect();
+        let head = "core=0x1 kind=0x4 esr=0x96000050 elr=0x800000001010 far=0x9 spsr=0x3c9";
+        let log = format!("boot\r\n{BEGIN}\r\n {head}{registers}\r\n{END}\r\n");
 
         let report = find_report(log.as_bytes()).unwrap();
 
         assert!(report.contains("core 1: sync"), "{report}");
-        assert!(report.contains("message: it broke"), "{report}");
+        assert!(report.contains("x30   0x80000000201e"), "{report}");
+        assert!(report.contains("sp    0x80000000201f"), "{report}");
         assert!(report.contains("Data Abort taken without a change in Exception level"), "{report}");
+    }
+
+    #[test]
+    fn place_of_a_panic_is_told() {
+        let head = "core=0x0 kind=0x8 esr=0x0 elr=0x0 far=0x0 spsr=0x0 line=0x2a";
+
+        let report = describe(&format!(" {head}\nmessage=panic in kernel/src/a.rs\n"), &Symbols::default());
+
+        assert!(report.contains("core 0: panic"), "{report}");
+        assert!(report.contains("message: panic in kernel/src/a.rs, line 42"), "{report}");
     }
 
     #[test]

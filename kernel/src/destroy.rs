@@ -47,8 +47,7 @@ struct Job {
 }
 
 /// Management lock.
-static JOB: Exclusive<Job> =
-    Exclusive::new(Job { target: 0, caller: (0, 0), phase: Phase::Release { cursor: 0 } });
+static JOB: Exclusive<Job> = Exclusive::new(Job { target: 0, caller: (0, 0), phase: Phase::Release { cursor: 0 } });
 /// Target of the quiescence that is under way, for the cores.
 static TARGET: AtomicU64 = AtomicU64::new(0);
 static EPOCH: AtomicU64 = AtomicU64::new(0);

@@ -62,19 +62,24 @@ pub fn init(distributor: u64, redistributors: (u64, u64)) {
     REDIST.store(redistributors.0, Ordering::Relaxed);
     REDIST_END.store(redistributors.0.saturating_add(redistributors.1), Ordering::Relaxed);
     write(distributor + GICD_CTLR, 0);
-    wait_rwp(distributor + GICD_CTLR, RWP);
+    wait_clear(distributor + GICD_CTLR, RWP);
     for n in 1..u64::from(spi_words()) {
-        write(distributor + GICD_ICENABLER + 4 * n, !0);
-        write(distributor + GICD_ICACTIVER + 4 * n, !0);
-        write(distributor + GICD_IGROUPR + 4 * n, !0);
+        reset_word(distributor + 4 * n);
     }
     write(distributor + GICD_CTLR, 0x12); // ARE_NS, EnableGrp1
-    wait_rwp(distributor + GICD_CTLR, RWP);
+    wait_clear(distributor + GICD_CTLR, RWP);
 }
 
-fn wait_rwp(register: u64, bit: u32) {
+/// 32 interrupts: disabled, not active, group 1.
+fn reset_word(base: u64) {
+    write(base + GICD_ICENABLER, !0);
+    write(base + GICD_ICACTIVER, !0);
+    write(base + GICD_IGROUPR, !0);
+}
+
+fn wait_clear(register: u64, bits: u32) {
     for _ in 0..100_000 {
-        if read(register) & bit == 0 {
+        if read(register) & bits == 0 {
             return;
         }
     }
@@ -112,15 +117,9 @@ pub fn init_core(core: &Core) -> bool {
     let Some(redist) = find_redistributor(core.mpidr.get()) else { return false };
     MY_REDIST[core.index.get() % abi::MAX_CORES].store(redist, Ordering::Relaxed);
     write(redist + GICR_WAKER, read(redist + GICR_WAKER) & !2);
-    for _ in 0..100_000 {
-        if read(redist + GICR_WAKER) & 4 == 0 {
-            break;
-        }
-    }
+    wait_clear(redist + GICR_WAKER, 4);
     let base = redist + SGI_BASE;
-    write(base + GICD_ICENABLER, !0);
-    write(base + GICD_ICACTIVER, !0);
-    write(base + GICD_IGROUPR, !0);
+    reset_word(base);
     for n in 0..32 {
         write_byte(base + GICD_IPRIORITYR + n, PRIORITY);
     }
@@ -183,7 +182,7 @@ pub fn enable_spi(intid: u32, edge: bool, core: usize) {
 pub fn disable_spi(intid: u32) {
     let n = u64::from(intid / 32);
     write(dist() + GICD_ICENABLER + 4 * n, 1 << (intid % 32));
-    wait_rwp(dist() + GICD_CTLR, RWP);
+    wait_clear(dist() + GICD_CTLR, RWP);
     write(dist() + GICD_ICACTIVER + 4 * n, 1 << (intid % 32));
 }
 

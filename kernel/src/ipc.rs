@@ -52,20 +52,24 @@ fn deliver(core: &Core, caller: Obj<Thread>, server: Obj<Thread>) {
     sched::make_ready(core, entity(server));
 }
 
-/// RECV by the current thread.
+/// RECV by the current thread, which owes no reply.
 pub fn receive(core: &Core, ep: Obj<Endpoint>) -> Result<(), Status> {
     let server = sched::current_thread(core)?;
-    if ep.core.get() != core.index.get() {
-        return Err(Status::WrongCore);
-    }
-    if ep.receiver.get().is_some() {
-        return Err(Status::Taken);
-    }
+    check_free(core, ep)?;
     if server.caller.get().is_some() {
         return Err(Status::BadState);
     }
     wait_for_call(core, server, ep);
     Ok(())
+}
+
+/// Whether a thread of this core may wait for calls.
+fn check_free(core: &Core, ep: Obj<Endpoint>) -> Result<(), Status> {
+    match ep.receiver.get() {
+        _ if ep.core.get() != core.index.get() => Err(Status::WrongCore),
+        Some(_) => Err(Status::Taken),
+        None => Ok(()),
+    }
 }
 
 fn wait_for_call(core: &Core, server: Obj<Thread>, ep: Obj<Endpoint>) {
@@ -83,12 +87,7 @@ fn wait_for_call(core: &Core, server: Obj<Thread>, ep: Obj<Endpoint>) {
 /// REPLY_RECV by the current thread.
 pub fn reply_receive(core: &Core, ep: Obj<Endpoint>) -> Result<(), Status> {
     let server = sched::current_thread(core)?;
-    if ep.core.get() != core.index.get() {
-        return Err(Status::WrongCore);
-    }
-    if ep.receiver.get().is_some() {
-        return Err(Status::Taken);
-    }
+    check_free(core, ep)?;
     if let Some(caller) = server.caller.take() {
         copy_words(server, caller);
         give_back(core, server, caller);

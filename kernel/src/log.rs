@@ -1,7 +1,6 @@
-//! The kernel's log: the PL011 that the device tree names as stdout. Used at boot, for the log syscall and crash records.
+//! The kernel's log: the PL011 that the device tree names first. Used at boot, for the log syscall and crash records.
 #![allow(unsafe_code, reason = "device registers")]
 
-use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU64, Ordering};
 use kcore::lock::TicketLock;
 
@@ -45,33 +44,16 @@ pub fn bytes(data: impl Iterator<Item = u8>) {
     data.for_each(put);
 }
 
-struct Uart;
-impl Write for Uart {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        for byte in s.bytes() {
-            if byte == b'\n' {
-                put(b'\r');
-            }
-            put(byte);
-        }
-        Ok(())
-    }
+/// Writes text. Without the lock: only one core is up, or the kernel is dying, and another core may hold it.
+pub fn text(text: &str) {
+    text.bytes().for_each(put);
 }
 
-/// Prints formatted text.
-pub fn print(args: fmt::Arguments) {
-    let _guard = LOCK.lock();
-    // The writer never fails.
-    let _ = Uart.write_fmt(args);
-}
-
-/// Prints without the lock: the kernel is dying, another core may hold it.
-pub fn print_dying(args: fmt::Arguments) {
-    let _ = Uart.write_fmt(args);
-}
-
-/// Prints a line.
-#[macro_export]
-macro_rules! println {
-    ($($arg:tt)*) => { $crate::log::print(format_args!("{}\n", format_args!($($arg)*))) };
+/// Writes ` name=0x…`, as [`text`].
+pub fn word(name: &str, value: u64) {
+    text(" ");
+    text(name);
+    text("=0x");
+    let digits = 16 - (value | 1).leading_zeros() / 4;
+    (0..digits).rev().for_each(|n| put(b"0123456789abcdef"[(value >> (4 * n)) as usize & 15]));
 }

@@ -64,6 +64,7 @@ pub fn give_page(domain: Obj<Domain>, page: u64) {
 /// Makes an object in a domain's pool. All zeros is a valid object of every type; the caller fills it in before it
 /// publishes a capability.
 pub fn make<T>(domain: Obj<Domain>, kind: Kind) -> Result<Obj<T>, Status> {
+    const { assert!(size_of::<T>() as u64 <= PAGE_SIZE) };
     if domain.closing.get() || domain.header.dead.load(Ordering::Relaxed) {
         return Err(Status::Dead);
     }

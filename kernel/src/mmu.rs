@@ -8,6 +8,9 @@
 #![allow(unsafe_code, reason = "translation tables of EL2")]
 
 use crate::arch::{self, sysreg};
+use crate::crash::stop;
+use crate::exclusive::Exclusive;
+use arrayvec::ArrayVec;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const VALID_TABLE: u64 = 3;
@@ -47,10 +50,6 @@ pub enum Memory {
     Device,
 }
 
-/// The fixed tables ran out.
-#[derive(Debug)]
-pub struct OutOfTables;
-
 /// Physical address of something in the image.
 pub fn image_pa(va: u64) -> u64 {
     va - IMAGE_VA + IMAGE_PA.load(Ordering::Relaxed)
@@ -64,36 +63,36 @@ fn table_at(pa: u64) -> Option<&'static Table> {
     POOL.iter().find(|t| table_pa(t) == pa)
 }
 
-fn new_table() -> Result<&'static Table, OutOfTables> {
-    POOL.get(USED.fetch_add(1, Ordering::Relaxed)).ok_or(OutOfTables)
+fn new_table() -> &'static Table {
+    let next = POOL.get(USED.fetch_add(1, Ordering::Relaxed));
+    next.unwrap_or_else(|| stop("out of translation tables for EL2: too many RAM ranges"))
 }
 
 /// Table below entry `index`, made if it is missing; `None` if a block is there already.
-fn below(t: &'static Table, index: usize) -> Result<Option<&'static Table>, OutOfTables> {
+fn below(t: &'static Table, index: usize) -> Option<&'static Table> {
     let entry = t.0[index & 511].load(Ordering::Relaxed);
     if entry & 3 == BLOCK {
-        return Ok(None);
+        return None;
     }
     if entry & 3 == VALID_TABLE {
-        return Ok(table_at(entry & ADDRESS));
+        return table_at(entry & ADDRESS);
     }
-    let new = new_table()?;
+    let new = new_table();
     t.0[index & 511].store(table_pa(new) | VALID_TABLE, Ordering::Relaxed);
-    Ok(Some(new))
+    Some(new)
 }
 
 /// Starts the final map: `image_pa` is where the image was loaded.
-pub fn init(image_pa: u64) -> Result<(), OutOfTables> {
+pub fn init(image_pa: u64) {
     IMAGE_PA.store(image_pa, Ordering::Relaxed);
-    let root = new_table()?;
+    let root = new_table();
     // SAFETY: the table is made by boot.S and lives for ever; its type has no invalid values.
     let l1 = unsafe { &kernel_l1 };
     root.0[(IMAGE_VA >> 39) as usize & 511].store(table_pa(l1) | VALID_TABLE, Ordering::Relaxed);
-    Ok(())
 }
 
 /// Maps a range at its own address, whatever of it is not mapped yet, in 4 KiB pages and 2 MiB and 1 GiB blocks.
-pub fn map_identity(start: u64, end: u64, memory: Memory) -> Result<(), OutOfTables> {
+pub fn map_identity(start: u64, end: u64, memory: Memory) {
     let image = IMAGE_PA.load(Ordering::Relaxed);
     let mut at = start & !(abi::PAGE_SIZE - 1);
     while at < end {
@@ -101,33 +100,32 @@ pub fn map_identity(start: u64, end: u64, memory: Memory) -> Result<(), OutOfTab
             at = image + IMAGE_SIZE;
             continue;
         }
-        at += map_step(at, end, image, memory)?;
+        at += map_step(at, end, image, memory);
     }
     arch::dsb_ish();
     arch::isb();
-    Ok(())
 }
 
-fn map_step(at: u64, end: u64, image: u64, memory: Memory) -> Result<u64, OutOfTables> {
+fn map_step(at: u64, end: u64, image: u64, memory: Memory) -> u64 {
     let attributes = AF | SH_INNER | XN | if memory == Memory::Device { DEVICE } else { 0 };
     let clear = |size: u64| image + IMAGE_SIZE <= at || at + size <= image;
     let fits = |size: u64| at.is_multiple_of(size) && at + size <= end && clear(size);
-    let Some(l1) = below(&POOL[0], (at >> 39) as usize)? else { return Ok(BLOCK_1G) };
+    let Some(l1) = below(&POOL[0], (at >> 39) as usize) else { return BLOCK_1G };
     if fits(BLOCK_1G) && l1.0[(at >> 30) as usize & 511].load(Ordering::Relaxed) == 0 {
         l1.0[(at >> 30) as usize & 511].store(at | attributes | BLOCK, Ordering::Relaxed);
-        return Ok(BLOCK_1G);
+        return BLOCK_1G;
     }
-    let Some(l2) = below(l1, (at >> 30) as usize)? else { return Ok(BLOCK_1G - at % BLOCK_1G) };
+    let Some(l2) = below(l1, (at >> 30) as usize) else { return BLOCK_1G - at % BLOCK_1G };
     if fits(BLOCK_2M) && l2.0[(at >> 21) as usize & 511].load(Ordering::Relaxed) == 0 {
         l2.0[(at >> 21) as usize & 511].store(at | attributes | BLOCK, Ordering::Relaxed);
-        return Ok(BLOCK_2M);
+        return BLOCK_2M;
     }
-    let Some(l3) = below(l2, (at >> 21) as usize)? else { return Ok(BLOCK_2M - at % BLOCK_2M) };
+    let Some(l3) = below(l2, (at >> 21) as usize) else { return BLOCK_2M - at % BLOCK_2M };
     let entry = &l3.0[(at >> 12) as usize & 511];
     if entry.load(Ordering::Relaxed) == 0 {
         entry.store(at | attributes | PAGE, Ordering::Relaxed);
     }
-    Ok(abi::PAGE_SIZE)
+    abi::PAGE_SIZE
 }
 
 /// Leaves the boot map for the final one, with write-implies-execute-never (each core).
@@ -152,23 +150,19 @@ pub fn guard_stacks() {
     arch::tlbi_el2();
 }
 
-/// RAM and the kernel's own devices: no device frame may cover them.
-static OURS: [(AtomicU64, AtomicU64); 32] = [const { (AtomicU64::new(0), AtomicU64::new(0)) }; 32];
-static OURS_USED: AtomicUsize = AtomicUsize::new(0);
+/// RAM and the kernel's own devices: no device frame may cover them. Written at boot.
+static OURS: Exclusive<ArrayVec<(u64, u64), 32>> = Exclusive::new(ArrayVec::new_const());
 
-/// Remembers a range that is RAM or a device of the kernel's. At boot.
-pub fn note_ram(start: u64, end: u64) {
-    // A range that does not fit makes device frames impossible, rather than unsafe: `is_device` then refuses all.
-    if let Some(entry) = OURS.get(OURS_USED.fetch_add(1, Ordering::Relaxed)) {
-        entry.0.store(start, Ordering::Relaxed);
-        entry.1.store(end, Ordering::Relaxed);
+/// Maps and remembers a range that is RAM or a device of the kernel's. At boot.
+pub fn map_ours((base, size): (u64, u64), memory: Memory) {
+    let end = base.saturating_add(size);
+    map_identity(base, end, memory);
+    if OURS.with(|ours| ours.try_push((base, end))).is_err() {
+        stop("too many RAM ranges");
     }
 }
 
-/// Whether nothing of the range is RAM or a device of the kernel's.
+/// Whether nothing of the range is RAM or a device of the kernel's. Management lock.
 pub fn is_device(start: u64, end: u64) -> bool {
-    let used = OURS_USED.load(Ordering::Relaxed);
-    let apart =
-        |(a, b): &(AtomicU64, AtomicU64)| end <= a.load(Ordering::Relaxed) || b.load(Ordering::Relaxed) <= start;
-    used <= OURS.len() && OURS.iter().take(used).all(apart)
+    OURS.with(|ours| ours.iter().all(|(a, b)| end <= *a || *b <= start))
 }

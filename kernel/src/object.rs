@@ -415,13 +415,6 @@ pub struct Frame {
     pub attachments: Exclusive<AttachmentTable>,
 }
 
-const _: () = {
-    assert!(size_of::<Domain>() <= 4096);
-    assert!(size_of::<Vcpu>() <= 4096);
-    assert!(size_of::<Thread>() <= 4096);
-    assert!(size_of::<Frame>() <= 4096);
-};
-
 /// Makes a type for the links of a list through two fields of its objects.
 macro_rules! links {
     ($name:ident, $object:ty, $next:ident, $prev:ident) => {

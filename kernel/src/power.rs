@@ -25,21 +25,17 @@ pub fn core_on(mpidr: u64, entry: u64, argument: u64) -> i64 {
 
 /// Turns the machine off.
 pub fn off() -> ! {
-    call(SYSTEM_OFF, 0, 0, 0);
-    loop {
-        arch::wfe();
-    }
+    last(SYSTEM_OFF)
 }
 
 /// Resets the machine.
 pub fn reset() -> ! {
-    call(SYSTEM_RESET, 0, 0, 0);
+    last(SYSTEM_RESET)
+}
+
+fn last(function: u64) -> ! {
+    call(function, 0, 0, 0);
     loop {
         arch::wfe();
     }
-}
-
-/// After a crash record: nothing may run on a kernel that broke its own rules.
-pub fn crashed() {
-    call(SYSTEM_OFF, 0, 0, 0);
 }

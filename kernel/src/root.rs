@@ -2,6 +2,7 @@
 
 use crate::arch::cache;
 use crate::core_local::here;
+use crate::crash::stop;
 use crate::memory::{self, MANAGEMENT, MapArgs};
 use crate::object::{Domain, Frame, Obj};
 use crate::start::{Boot, Range};
@@ -21,8 +22,8 @@ const PRIORITY: u64 = 31;
 /// Makes root and makes it ready on this core.
 pub fn start(boot: &Boot) {
     let _guard = MANAGEMENT.lock();
-    if let Err(status) = make(boot) {
-        panic!("root cannot be made: {status:?}");
+    if make(boot).is_err() {
+        stop("root cannot be made: too little memory, or the pack does not start with a domain");
     }
 }
 

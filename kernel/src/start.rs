@@ -2,14 +2,15 @@
 
 use crate::arch::{self, sysreg};
 use crate::core_local::{CORES, here};
+use crate::crash::stop;
 use crate::frame::FrameRef;
 use crate::mmu::{self, IMAGE_SIZE, Memory};
 use crate::object::Obj;
-use crate::platform::{self, Platform};
-use crate::{config, gic, log, power, println, root, sched, stats, switch, trap};
+use crate::platform;
+use crate::{config, gic, log, power, root, sched, stats, switch, trap};
 use abi::boot::MAX_RAM;
-use abi::syscall::counter;
 use abi::pack::{PACK_MAGIC, PackHeader};
+use abi::syscall::counter;
 use abi::{MAX_CORES, PAGE_SIZE};
 use arrayvec::ArrayVec;
 use core::sync::atomic::Ordering;
@@ -39,39 +40,35 @@ extern "C" fn kmain(core: usize, dtb: u64, image: u64) -> ! {
     if core == 0 { first(dtb, image) } else { secondary() }
 }
 
-fn fail(what: &str) -> ! {
-    panic!("{what}")
-}
-
 fn first(dtb: u64, image: u64) -> ! {
     sysreg::vbar_el2::write(arch::symbols().0);
-    let tables = "out of translation tables for EL2: too many RAM ranges";
-    mmu::init(image).unwrap_or_else(|_| fail(tables));
-    mmu::map_identity(dtb & !(PAGE_SIZE - 1), dtb.saturating_add(DTB_MAX), Memory::Normal)
-        .unwrap_or_else(|_| fail(tables));
+    mmu::init(image);
+    mmu::map_identity(dtb & !(PAGE_SIZE - 1), dtb.saturating_add(DTB_MAX), Memory::Normal);
     mmu::activate();
     // SAFETY: the range is mapped, is not written after boot, and any byte is a u8.
     #[allow(unsafe_code, reason = "reads what the boot loader left")]
     let blob = unsafe { core::slice::from_raw_parts(dtb as *const u8, DTB_MAX as usize) };
     let size = Fdt::size(blob).unwrap_or(0);
-    let Some(fdt) = Fdt::new(blob) else { fail("x0 does not hold a device tree") };
+    let Some(fdt) = Fdt::new(blob) else { stop("x0 does not hold a device tree") };
     if let Some(uart) = fdt.compatible("arm,pl011").and_then(|n| n.reg().next()) {
-        mmu::map_identity(uart.0, uart.0 + PAGE_SIZE, Memory::Device).unwrap_or_else(|_| fail(tables));
+        mmu::map_identity(uart.0, uart.0 + PAGE_SIZE, Memory::Device);
         log::init(uart.0);
     }
     if sysreg::hcr_el2::read() & (1 << 34) != 0 {
-        fail("this core has no E2H=0 (FEAT_E2H0): it is not supported");
+        stop("this core has no E2H=0 (FEAT_E2H0): it is not supported");
     }
-    let platform = platform::read(&fdt).unwrap_or_else(|what| fail(what));
-    map_machine(&fdt, &platform).unwrap_or_else(|_| fail(tables));
+    let platform = platform::read(&fdt).unwrap_or_else(|what| stop(what));
+    fdt.memory().for_each(|range| mmu::map_ours(range, Memory::Normal));
+    mmu::map_ours((platform.distributor, 0x1_0000), Memory::Device);
+    mmu::map_ours(platform.redistributors, Memory::Device);
     mmu::guard_stacks();
     config::init_core();
     gic::init(platform.distributor, platform.redistributors);
     if !gic::init_core(here()) {
-        fail("core 0 has no redistributor");
+        stop("core 0 has no redistributor");
     }
     if switch::lr_count() < 3 {
-        fail("fewer than three list registers: one is the timer's, and VMMs count on two");
+        stop("fewer than three list registers: one is the timer's, and VMMs count on two");
     }
     power::init(platform.psci_smc);
     stats::of(counter::IMAGE_BASE).store(image, Ordering::Relaxed);
@@ -85,18 +82,6 @@ fn first(dtb: u64, image: u64) -> ! {
     go()
 }
 
-fn map_machine(fdt: &Fdt, p: &Platform) -> Result<(), mmu::OutOfTables> {
-    for (base, size) in fdt.memory() {
-        mmu::map_identity(base, base.saturating_add(size), Memory::Normal)?;
-        mmu::note_ram(base, base.saturating_add(size));
-    }
-    mmu::map_identity(p.distributor, p.distributor + 0x1_0000, Memory::Device)?;
-    mmu::note_ram(p.distributor, p.distributor + 0x1_0000);
-    let (base, size) = p.redistributors;
-    mmu::note_ram(base, base.saturating_add(size));
-    mmu::map_identity(base, base.saturating_add(size), Memory::Device)
-}
-
 /// Brings the other cores up, one after the other; those that do not come are left out.
 fn start_others(fdt: &Fdt, image: u64) {
     let (_, _, entry, head) = arch::symbols();
@@ -105,13 +90,13 @@ fn start_others(fdt: &Fdt, image: u64) {
     let mut index = 1;
     for mpidr in others {
         if power::core_on(mpidr, image + (entry - head), index as u64) != 0 {
-            println!("sosia: core {mpidr:#x} does not start");
+            complain("sosia: a core does not start:", "mpidr", mpidr);
             continue;
         }
         let deadline = sysreg::cntpct_el0::read() + sysreg::cntfrq_el0::read();
         while !CORES[index % MAX_CORES].online.load(Ordering::Acquire) {
             if sysreg::cntpct_el0::read() > deadline {
-                fail("a core was started and did not arrive");
+                stop("a core was started and did not arrive");
             }
             core::hint::spin_loop();
         }
@@ -119,12 +104,18 @@ fn start_others(fdt: &Fdt, image: u64) {
     }
 }
 
+fn complain(what: &str, name: &str, value: u64) {
+    log::text(what);
+    log::word(name, value);
+    log::text("\r\n");
+}
+
 fn secondary() -> ! {
     sysreg::vbar_el2::write(arch::symbols().0);
     mmu::activate();
     config::init_core();
     if !gic::init_core(here()) {
-        fail("a core has no redistributor");
+        stop("a core has no redistributor");
     }
     arrive();
     go()
@@ -147,14 +138,14 @@ fn go() -> ! {
 fn plan(fdt: &Fdt, dtb: Range, image: u64) -> Boot {
     let header = Obj::<PackHeader>::at(image + IMAGE_SIZE);
     if header.magic != PACK_MAGIC {
-        fail("no pack follows the kernel: build an image with `sosia build`");
+        stop("no pack follows the kernel: build an image with `sosia build`");
     }
     let pack = (header.addr(), header.addr() + header.size);
     let mut free: ArrayVec<Range, MAX_RAM> = ArrayVec::new();
     for (base, size) in fdt.memory() {
         let range = (base.next_multiple_of(PAGE_SIZE), base.saturating_add(size) & !(PAGE_SIZE - 1));
         if range.0 < range.1 && free.try_push(range).is_err() {
-            println!("sosia: RAM from {base:#x} is not used: too many ranges");
+            complain("sosia: RAM is not used, there are too many ranges:", "base", base);
         }
     }
     // Page 0 is left out: no object is at address 0.

@@ -64,9 +64,7 @@ enter_high:
     ic      iallu
     dsb     nsh
     isb
-    ldr     x1, =0x30c5183d                 // SCTLR_EL2: RES1, M, C, SA, I; WXN
-    orr     x1, x1, #(1 << 19)
-    bic     x1, x1, #(1 << 19)              // WXN only with the final map: the boot map's 1 GiB block is RWX
+    ldr     x1, =0x30c5183d                 // SCTLR_EL2: RES1, M, C, SA, I; WXN only with the final map
     msr     sctlr_el2, x1
     isb
     ldr     x1, =__stacks
