@@ -1,16 +1,13 @@
 //! The pack: what follows the kernel in the boot image, and the format of a domain's image.
 //!
 //! All numbers are little-endian u64; all offsets are from the first byte of the pack (or of the domain image) and
-//! page aligned. `pack = Header, Entry × count, padding, data…`. The first file is root's image, on the second page.
+//! page aligned. `pack = page of header and table of files, data…`. The first file is root's image, on the second page; the
+//! table is `sysdesc`'s.
 
 /// First word of a pack: "SOSIAPK1".
 pub const PACK_MAGIC: u64 = u64::from_le_bytes(*b"SOSIAPK1");
 /// First word of a domain image: "SOSIADM1".
 pub const IMAGE_MAGIC: u64 = u64::from_le_bytes(*b"SOSIADM1");
-/// Bytes of an entry's name, zero padded.
-pub const NAME_LEN: usize = 16;
-/// Most entries in a pack: header and table fit in one page.
-pub const MAX_ENTRIES: usize = 64;
 /// Most segments of a domain image.
 pub const MAX_SEGMENTS: usize = 8;
 
@@ -22,22 +19,10 @@ pub struct PackHeader {
     pub magic: u64,
     /// Bytes of the whole pack, page aligned.
     pub size: u64,
-    /// Entries, at most [`MAX_ENTRIES`].
+    /// Files.
     pub count: u64,
     /// Zero.
     pub reserved: u64,
-}
-
-/// One file in a pack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct PackEntry {
-    /// Name: `root`, `vmm`, `system`, or a name that the system description refers to.
-    pub name: [u8; NAME_LEN],
-    /// Offset of the data, page aligned.
-    pub offset: u64,
-    /// Bytes of the data. Data is zero padded to a page.
-    pub size: u64,
 }
 
 /// A segment of a domain image. Uninitialised data is in the file, as zeros.

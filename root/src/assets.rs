@@ -10,13 +10,13 @@ use crate::memory::Frame;
 use crate::pack::{File, name};
 use abi::boot::slot;
 use abi::cap::rights::{ALL, EXEC, READ, WRITE};
-use abi::pack::NAME_LEN;
 use abi::syscall::Status;
 use abi::{PAGE_SHIFT, PAGE_SIZE};
 use core::sync::atomic::Ordering::Relaxed;
 use root::pulse::{self, Reading};
 use root::{need, place};
 use rt::sys::{self, create};
+use sysdesc::pack::NAME_LEN;
 use sysdesc::{
     MAX_VCPUS, SYSTEM_MAGIC, VCPU_PAGES, VMM_INFO, VMM_INITRD, VMM_KERNEL, VMM_RAM, VMM_SHARED, VMM_SHARED_STRIDE,
     VMM_STACK_TOP, VMM_STATS, VMM_VCPU_PAGES, VmDesc, VmmInfo, vmm_slot,

@@ -13,7 +13,6 @@ use crate::memory::Frame;
 use crate::pack::name;
 use abi::boot::slot;
 use abi::cap::rights::{ALL, READ, WRITE};
-use abi::pack::NAME_LEN;
 use abi::syscall::Status;
 use abi::{PAGE_SHIFT, PAGE_SIZE};
 use ring::{Word, Writer};
@@ -24,6 +23,7 @@ use rt::sys::{self, create};
 use sysdesc::console::{
     self as layout, ConsoleInfo, HISTORIES, HISTORY, INFO, MAX_CHANNELS, RING_PAGES, RINGS, UART, signal,
 };
+use sysdesc::pack::NAME_LEN;
 use sysdesc::{SYSTEM_MAGIC, SYSTEM_MUX, VMM_CONSOLE, VMM_STACK_TOP, VmDesc, vmm_slot};
 
 /// Pages of the server's stack.

@@ -1,8 +1,9 @@
 //! The pack, read-only in this domain's memory.
 #![allow(unsafe_code, reason = "reads plain structures from memory that the kernel mapped")]
 
-use abi::pack::{DomainImage, MAX_ENTRIES, NAME_LEN, PackEntry, PackHeader};
+use abi::pack::{DomainImage, PackHeader};
 use root::wiring::Parts;
+use sysdesc::pack::{MAX_ENTRIES, NAME_LEN, PackEntry};
 use sysdesc::{
     BellDesc, MAX_BELLS, MAX_PORTS, MAX_SHARED, MAX_VMS, PortDesc, SYSTEM_MAGIC, SharedDesc, SystemDesc, VmDesc,
 };

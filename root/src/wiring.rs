@@ -101,7 +101,7 @@ fn before(bells: &[BellDesc], index: usize, such: impl Fn(&BellDesc) -> bool) ->
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use abi::pack::NAME_LEN;
+    use sysdesc::pack::NAME_LEN;
     use sysdesc::{CMDLINE_LEN, MAX_VCPUS, SYSTEM_MAGIC};
 
     /// A VM of one vCPU.

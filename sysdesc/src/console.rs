@@ -8,7 +8,7 @@
 //! what follows is channel n's, [`DLE`] [`DLE`] is one such byte. What a program sends has the same marks.
 
 use crate::MAX_VMS;
-use abi::pack::NAME_LEN;
+use crate::pack::NAME_LEN;
 
 /// Most channels.
 pub const MAX_CHANNELS: usize = 1 + MAX_VMS;

@@ -5,9 +5,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use abi::pack::NAME_LEN;
+use pack::NAME_LEN;
 
 pub mod console;
+pub mod pack;
 pub mod stats;
 
 /// First word: "SOSIASY2".

@@ -20,12 +20,12 @@ pub use vm::{Restart, Share, Vm};
 
 use super::{ConfigError, Source};
 use crate::paths;
-use abi::pack::NAME_LEN;
 use file::FileToml;
 use miette::{IntoDiagnostic, Report, Result, WrapErr, miette};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use sysdesc::MAX_VMS;
+use sysdesc::pack::NAME_LEN;
 use toml::Spanned;
 
 /// Most cores of a machine.

@@ -1,7 +1,8 @@
 //! Writes the pack of `abi::pack`.
 
-use abi::pack::{MAX_ENTRIES, NAME_LEN, PACK_MAGIC, PackEntry, PackHeader};
+use abi::pack::{PACK_MAGIC, PackHeader};
 use miette::{Result, bail};
+use sysdesc::pack::{MAX_ENTRIES, NAME_LEN, PackEntry};
 
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
