@@ -33,7 +33,7 @@ impl Cpu {
     /// Registers that are a place and no more, and those of the GIC.
     #[inline]
     fn quick(&mut self, code: u8, write: bool, rt: u8, register: u32, frame: &mut impl Frame) -> Option<Effect> {
-        if code == ICC {
+        if code & !3 == ICC && code >> u8::from(write) & 1 != 0 {
             return Some(Effect::Icc(Access { register, rt, write }));
         }
         let slot = usize::from(code);

@@ -295,8 +295,8 @@ pub fn is_native(operation: SysReg) -> bool {
     find(operation).is_some_and(|entry| entry.handling == Handling::Native)
 }
 
-/// In [`QUICK`]: a register of the GIC CPU interface.
-pub const ICC: u8 = 0xfe;
+/// In [`QUICK`]: a register of the GIC CPU interface; bit 0: it can be read, bit 1: written.
+pub const ICC: u8 = 0xf0;
 /// In [`QUICK`]: not here.
 const SLOW: u8 = 0xff;
 
@@ -313,7 +313,9 @@ pub static QUICK: [u8; 1 << 11] = {
                 // It has bits that are RES1.
                 (Handling::Slot(Slot::SCTLR_EL1), _) => SLOW,
                 (Handling::Slot(slot), Direction::ReadWrite) => slot as u8,
-                (Handling::Icc, _) => ICC,
+                (Handling::Icc, Direction::ReadOnly) => ICC | 1,
+                (Handling::Icc, Direction::WriteOnly) => ICC | 2,
+                (Handling::Icc, Direction::ReadWrite) => ICC | 3,
                 _ => SLOW,
             };
         }

@@ -1,5 +1,8 @@
 //! What a TLBI instruction asks for (Arm ARM C5.5, D8.17.5).
 
+#[cfg(test)]
+mod tests;
+
 use crate::{SysReg, sysreg};
 
 /// Which translations a TLBI drops.

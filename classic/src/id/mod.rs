@@ -6,6 +6,9 @@
 //! know (hardware update of flags, 52 bits). Three fields say more than the hardware may: E0PD is the shadow tables' own
 //! doing, and with it CSV2 and CSV3 keep a guest from measures that cost traps and protect nothing here.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{SysReg, sysreg};
 use devices::idregs;
 

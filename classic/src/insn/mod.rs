@@ -1,6 +1,9 @@
 //! What an A64 instruction is to a hypervisor: system instructions, exceptions, unprivileged loads and stores (Arm ARM
 //! C4.1). Total: each word is something, if only [`Insn::Other`].
 
+#[cfg(test)]
+mod tests;
+
 use crate::SysReg;
 
 /// A field of PSTATE that MSR (immediate) writes, by its op1:op2.
