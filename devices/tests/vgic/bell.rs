@@ -229,7 +229,7 @@ fn others_leave_the_list_register_to_the_doorbell() {
     vm.set_level(UART + 1, true);
     vm.settle();
 
-    assert_eq!(vm.cpus[0].interface.lrs[BELL_LR], 0);
+    assert_eq!(vm.cpus[0].interface.lrs()[BELL_LR], 0);
     vm.write_dist(0, 0x100 + WORD, B4, BIT);
     assert!(is_parked(&vm));
 }

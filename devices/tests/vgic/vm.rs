@@ -189,8 +189,9 @@ impl Vm {
         if vcpu.kicked || vcpu.bell == 0 || Lr(vcpu.bell).intid() != intid {
             return self.pulse(intid);
         }
-        let lr = &mut vcpu.interface.lrs[BELL_LR];
-        *lr = if Lr(*lr).invalid() { vcpu.bell } else { *lr | Lr::PENDING };
+        let lr = vcpu.interface.lrs()[BELL_LR];
+        let rung = if Lr(lr).invalid() { vcpu.bell } else { lr | Lr::PENDING };
+        vcpu.interface.install(BELL_LR, rung);
         assert_unique(&vcpu.interface);
     }
 
