@@ -1,9 +1,9 @@
 //! Instructions of the guest's kernel that are undefined at EL0.
 
-use super::{Access, Cache, Cpu, Effect, Frame, Slot, file, mode};
+use super::{Access, Cache, Cpu, Effect, Frame, Slot, mode};
 use crate::insn::{Authentication, Field, Insn, decode};
 use crate::reg;
-use crate::table::{self, ICC, QUICK};
+use crate::table::{self, ICC, NOTED, QUICK, SLOW};
 use crate::tlbi;
 
 /// MSR of op0 = 3, op1 = 0, in the upper half of the word; MRS has [`READ`] too.
@@ -11,41 +11,51 @@ const MSR_OF_EL1: u32 = 0xd518;
 const READ: u32 = 0x20;
 const ERET: u32 = 0xd69f_03e0;
 
+/// [`QUICK`] of the register that MRS or MSR `word` names.
+#[inline]
+fn code_of(word: u32) -> u8 {
+    let code = QUICK.get((word >> 5 & 0x7ff) as usize).copied().unwrap_or(SLOW);
+    if word >> 16 & !READ == MSR_OF_EL1 { code } else { SLOW }
+}
+
 impl Cpu {
     /// Executes the instruction `word` at PC, which trapped as undefined.
     #[inline]
     pub fn execute(&mut self, word: u32, frame: &mut impl Frame) -> Effect {
+        if self.quick(word, frame) {
+            return Effect::Next;
+        }
         if self.mode == mode::EL1H {
-            let upper = word >> 16;
-            if upper & !READ == MSR_OF_EL1 {
-                let rt = (word & 31) as u8;
-                let code = QUICK.get((word >> 5 & 0x7ff) as usize).copied().unwrap_or(0xff);
-                if let Some(effect) = self.quick(code, upper & READ == 0, rt, word >> 5 & 0xffff, frame) {
-                    return effect;
-                }
-            } else if word == ERET {
+            let code = code_of(word);
+            let (write, rt) = (word >> 16 & READ == 0, (word & 31) as u8);
+            if code & !3 == ICC && code >> u8::from(write) & 1 != 0 {
+                return Effect::Icc(Access { register: word >> 5 & 0xffff, rt, write });
+            }
+            if word == ERET {
                 return self.eret(frame);
             }
         }
         self.slow(word, frame)
     }
 
-    /// Registers that are a place and no more, and those of the GIC.
+    /// Executes `word` if it is an MRS or MSR of a register that is a place and no more: nothing but registers of the
+    /// vCPU changes, and PC is at the next instruction. Most traps of a kernel are such.
     #[inline]
-    fn quick(&mut self, code: u8, write: bool, rt: u8, register: u32, frame: &mut impl Frame) -> Option<Effect> {
-        if code & !3 == ICC && code >> u8::from(write) & 1 != 0 {
-            return Some(Effect::Icc(Access { register, rt, write }));
+    pub fn quick(&mut self, word: u32, frame: &mut impl Frame) -> bool {
+        let slot = usize::from(code_of(word));
+        let rt = (word & 31) as u8;
+        if self.mode != mode::EL1H {
+            return false;
         }
-        let slot = usize::from(code);
-        let place = self.regs.get_mut(slot)?;
-        if write {
-            *place = frame.x(rt) & self.masks.0.get(slot).copied().unwrap_or(0);
-            self.changed = self.changed.and(file::CHANGES.get(slot).copied().unwrap_or_default());
+        if word >> 16 & READ != 0 {
+            let Some(value) = self.regs.get(slot & !NOTED) else { return false };
+            frame.set_x(rt, *value);
         } else {
-            frame.set_x(rt, *place);
+            let Some((place, mask)) = self.regs.get_mut(slot).zip(self.masks.0.get(slot)) else { return false };
+            *place = frame.x(rt) & mask;
         }
         frame.skip();
-        Some(Effect::Next)
+        true
     }
 
     #[inline(never)]
@@ -84,17 +94,18 @@ impl Cpu {
 
     /// SYS at EL1.
     fn system(&mut self, operation: u32, value: u64, frame: &mut impl Frame) -> Effect {
+        let cache = |cache| Effect::Cache { cache, value };
         let at = |user, write| Effect::At { va: value, user, write };
         match operation {
-            reg::DC_IVAC => Effect::Cache(Cache::Invalidate(value)),
-            reg::DC_ISW | reg::DC_CSW | reg::DC_CISW => Effect::Cache(Cache::SetWay),
-            reg::IC_IALLU | reg::IC_IALLUIS => Effect::Cache(Cache::Instructions),
+            reg::DC_IVAC => cache(Cache::Invalidate),
+            reg::DC_ISW | reg::DC_CSW | reg::DC_CISW => cache(Cache::SetWay),
+            reg::IC_IALLU | reg::IC_IALLUIS => cache(Cache::Instructions),
             reg::AT_S1E1R => at(false, false),
             reg::AT_S1E1W => at(false, true),
             reg::AT_S1E0R => at(true, false),
             reg::AT_S1E0W => at(true, true),
             _ => match tlbi::decode(operation, value, self.features.tlbi) {
-                Some(tlbi) => Effect::Tlbi(tlbi),
+                Some(_) => Effect::Tlbi { operation, value },
                 // The hardware's own affair with the kernel's gates open.
                 None if table::is_native(operation) => Effect::Jump,
                 None => self.undefined(frame),
@@ -103,4 +114,4 @@ impl Cpu {
     }
 }
 
-const _: () = assert!(Slot::COUNT < ICC as usize);
+const _: () = assert!(Slot::COUNT <= NOTED && ICC as usize & !NOTED >= Slot::COUNT);

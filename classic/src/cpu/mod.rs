@@ -21,12 +21,12 @@ mod state;
 mod tests;
 
 pub use exception::{Exception, Trap};
+pub(crate) use file::CHANGES;
 pub use file::{Features, Identity, Slot};
 pub use frame::{Frame, Plain};
 pub use state::{STATE_VERSION, State};
 
 use crate::SysReg;
-use crate::tlbi::Tlbi;
 use file::Masks;
 
 /// PSTATE.M of the guest.
@@ -53,8 +53,8 @@ pub struct Access {
 /// A cache maintenance instruction that traps at EL1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cache {
-    /// DC IVAC of the line of this address; needs write permission (Arm ARM D7.5.9.4).
-    Invalidate(u64),
+    /// DC IVAC of the line of an address; needs write permission (Arm ARM D7.5.9.4).
+    Invalidate,
     /// DC ISW, CSW, CISW: by set and way.
     SetWay,
     /// IC IALLU, IALLUIS.
@@ -79,8 +79,13 @@ pub enum Effect {
         /// Xt.
         rt: u8,
     },
-    /// TLB maintenance.
-    Tlbi(Tlbi),
+    /// TLB maintenance: see [`crate::tlbi::Tlbi::of`].
+    Tlbi {
+        /// The operation.
+        operation: SysReg,
+        /// Its register.
+        value: u64,
+    },
     /// AT S1E…: translate, then [`Cpu::set_par`].
     At {
         /// The address.
@@ -91,7 +96,12 @@ pub enum Effect {
         write: bool,
     },
     /// Cache maintenance.
-    Cache(Cache),
+    Cache {
+        /// Which.
+        cache: Cache,
+        /// Its register: an address, or set and way.
+        value: u64,
+    },
     /// WFI.
     Wfi,
     /// WFE.
@@ -101,6 +111,9 @@ pub enum Effect {
     /// SMC #imm.
     Smc(u16),
 }
+
+// It comes back in two registers.
+const _: () = assert!(size_of::<Effect>() <= 16);
 
 /// What changed since [`Cpu::take_changed`]; bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

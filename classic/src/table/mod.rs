@@ -14,7 +14,7 @@ mod tests;
 pub use instructions::INSTRUCTIONS;
 pub use registers::REGISTERS;
 
-use crate::cpu::Slot;
+use crate::cpu::CHANGES;
 use crate::{SysReg, sysreg};
 use devices::idregs::is_id;
 
@@ -297,11 +297,13 @@ pub fn is_native(operation: SysReg) -> bool {
 
 /// In [`QUICK`]: a register of the GIC CPU interface; bit 0: it can be read, bit 1: written.
 pub const ICC: u8 = 0xf0;
+/// In [`QUICK`], with a slot: reads are quick, but the hardware must be told of a write.
+pub const NOTED: usize = 0x40;
 /// In [`QUICK`]: not here.
-const SLOW: u8 = 0xff;
+pub const SLOW: u8 = 0xff;
 
-/// For each register with op0 = 3 and op1 = 0, by CRn:CRm:op2: its slot, if a read gives and a write replaces it, masked
-/// and no more; [`ICC`]; anything else is slow.
+/// For each register with op0 = 3 and op1 = 0, by CRn:CRm:op2: its slot, if a read gives it and a write replaces it, masked
+/// and no more, or with [`NOTED`]; [`ICC`]; or [`SLOW`].
 #[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
 pub static QUICK: [u8; 1 << 11] = {
     let mut quick = [SLOW; 1 << 11];
@@ -310,8 +312,7 @@ pub static QUICK: [u8; 1 << 11] = {
         let entry = &REGISTERS[n];
         if entry.register >> 11 == 0b11_000 {
             quick[(entry.register & 0x7ff) as usize] = match (entry.handling, entry.direction) {
-                // It has bits that are RES1.
-                (Handling::Slot(Slot::SCTLR_EL1), _) => SLOW,
+                (Handling::Slot(slot), Direction::ReadWrite) if CHANGES[slot].0 != 0 => (slot | NOTED) as u8,
                 (Handling::Slot(slot), Direction::ReadWrite) => slot as u8,
                 (Handling::Icc, Direction::ReadOnly) => ICC | 1,
                 (Handling::Icc, Direction::WriteOnly) => ICC | 2,

@@ -76,6 +76,17 @@ pub const fn decode(operation: SysReg, value: u64, features: Features) -> Option
     }
 }
 
+impl Tlbi {
+    /// The TLBI of an operation that the CPU has ([`crate::cpu::Effect::Tlbi`]).
+    pub const fn of(operation: SysReg, value: u64) -> Self {
+        match decode(operation, value, Features { outer: true, range: true, xs: true }) {
+            Some(tlbi) => tlbi,
+            // Not a TLBI: all of the VM is a superset of anything.
+            None => Self { scope: Scope::All, broadcast: true },
+        }
+    }
+}
+
 const fn asid(value: u64) -> u16 {
     (value >> 48) as u16
 }

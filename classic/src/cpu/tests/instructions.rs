@@ -78,10 +78,12 @@ fn wfit_is_undefined() {
 
 #[test]
 fn tlbi_by_address_takes_the_register() {
-    let tlbi = effect(sys(sysreg(1, 0, 8, 3, 1), 1), 0x0042_0000_0000_1234);
+    let Effect::Tlbi { operation, value } = effect(sys(sysreg(1, 0, 8, 3, 1), 1), 0x0042_0000_0000_1234) else {
+        panic!()
+    };
 
     let scope = Scope::Addresses { va: 0x123_4000, bytes: 0x1000, asid: Some(0x42), last: false };
-    assert_eq!(tlbi, Effect::Tlbi(Tlbi { scope, broadcast: true }));
+    assert_eq!(Tlbi::of(operation, value), Tlbi { scope, broadcast: true });
 }
 
 #[test]
@@ -104,9 +106,10 @@ fn at_translates_for_its_level_and_direction() {
 
 #[test]
 fn cache_maintenance_that_el0_has_not_is_the_vmms() {
-    assert_eq!(effect(sys(reg::DC_IVAC, 1), 0x40), Effect::Cache(Cache::Invalidate(0x40)));
-    assert_eq!(effect(sys(reg::DC_CISW, 1), 2), Effect::Cache(Cache::SetWay));
-    assert_eq!(effect(sys(reg::IC_IALLU, 31), 0), Effect::Cache(Cache::Instructions));
+    let cache = |cache, value| Effect::Cache { cache, value };
+    assert_eq!(effect(sys(reg::DC_IVAC, 1), 0x40), cache(Cache::Invalidate, 0x40));
+    assert_eq!(effect(sys(reg::DC_CISW, 1), 2), cache(Cache::SetWay, 2));
+    assert_eq!(effect(sys(reg::IC_IALLU, 31), 0), cache(Cache::Instructions, 0));
 }
 
 /// Another vCPU may have put any of these in place of one that trapped (Arm ARM B2.2.5).
