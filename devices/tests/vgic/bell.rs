@@ -255,3 +255,14 @@ fn vcpu_without_kernel_timer_has_no_doorbell_of_the_kernel() {
 
     assert!(!is_parked(&vm));
 }
+
+#[test]
+fn ring_outlives_a_reset_of_the_vcpu() {
+    let mut vm = vm();
+    vm.ring(BELL);
+
+    vm.reset(0);
+
+    assert_eq!(taken(&mut vm), 1);
+    assert!(is_parked(&vm));
+}
