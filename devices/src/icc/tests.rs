@@ -150,6 +150,17 @@ fn eoi_mode_1_splits_priority_drop_and_deactivation() {
 }
 
 #[test]
+fn lpi_is_deactivated_by_its_end_in_eoi_mode_1_too() {
+    let mut icc = with(&[pending(8192, 0xa0)]);
+    assert_eq!(icc.write(ICC_CTLR_EL1, 2), Some(Effect::Line));
+    icc.acknowledge(Group::One);
+
+    assert_eq!(icc.end(Group::One, 8192), Effect::Line);
+
+    assert_eq!(icc.lr(0) >> 62, 0);
+}
+
+#[test]
 fn deactivation_in_eoi_mode_0_does_nothing() {
     let mut icc = with(&[pending(UART, 0xa0)]);
     icc.acknowledge(Group::One);
