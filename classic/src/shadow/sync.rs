@@ -10,6 +10,7 @@
 //! A frame is protected before it is read again, so that no store of another vCPU is missed. Stores that no trap shows
 //! (those of a device) are found at the TLBI that the guest must execute for them.
 
+use super::fault::walk;
 use super::fill::Piece;
 use super::runs::{self, Owner, PAGE, Run};
 use super::space::VA;
@@ -118,8 +119,13 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
     /// Enters what a descriptor maps, as at a fault.
     fn enter_slot(&mut self, vcpu: usize, index: u16, node: &Node, slot: u64, world: &mut impl World) {
         let (va, key) = (node.va_of(slot), self.roots.get(node.root).key);
-        let Some(descriptor) = world.read(slot) else { return };
-        let Descriptor::Leaf(leaf) = key.half.descriptor(descriptor, node.step) else { return };
+        // All of the way, for a table above may have been written without a trap.
+        let sign = if key.upper { !VA } else { 0 };
+        let Ok(walked) = walk(&key.half, va | sign, world) else { return };
+        let leaf = walked.leaf;
+        if walked.last() != Some(node.step) {
+            return;
+        }
         let Some(mapped) = world.mapped(leaf.ipa).filter(|mapped| mapped.contains(&leaf.ipa)) else { return };
         let allowed = leaf.rights(key.el) != Rights::NONE && (leaf.global || key.asid.is_some());
         let vectors = key.upper && va & !mask(PAGE) == self.vectors & VA;
