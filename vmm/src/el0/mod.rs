@@ -10,6 +10,7 @@ mod irq;
 mod memory;
 mod mmio;
 mod page;
+mod plan;
 mod ports;
 mod serial;
 mod slow;
