@@ -18,8 +18,8 @@ use root::{need, place};
 use rt::sys::{self, create};
 use sysdesc::pack::NAME_LEN;
 use sysdesc::{
-    MAX_VCPUS, SYSTEM_MAGIC, VCPU_PAGES, VMM_INFO, VMM_INITRD, VMM_KERNEL, VMM_RAM, VMM_SHARED, VMM_SHARED_STRIDE,
-    VMM_STACK_TOP, VMM_STATS, VMM_VCPU_PAGES, VmDesc, VmmInfo, vmm_slot,
+    MAX_VCPUS, SYSTEM_MAGIC, VCPU_PAGES, VMM_CLASSIC, VMM_INFO, VMM_INITRD, VMM_KERNEL, VMM_RAM, VMM_SHARED,
+    VMM_SHARED_STRIDE, VMM_STACK_TOP, VMM_STATS, VMM_VCPU_PAGES, VmDesc, VmmInfo, vmm_slot,
 };
 
 /// Guest RAM starts at a multiple of this, so that it is mapped in blocks.
@@ -74,7 +74,7 @@ pub struct Assets {
     initrd: Option<Source>,
     ram: Frame,
     pool: Frame,
-    /// Pages of the vCPUs, information page, stack, writable segments.
+    /// Pages of the vCPUs, information page, stack, writable segments, the classic engine's pages.
     work: Frame,
     vcpu_pages: u64,
     /// Slots of the vCPUs' scheduling contexts.
@@ -130,7 +130,9 @@ impl Assets {
             initrd,
             ram,
             pool: memory.pages(pool).at("take pool memory")?,
-            work: memory.pages(vcpu_pages + HEAD_PAGES + image.writable_pages()).at("take VMM memory")?,
+            work: memory
+                .pages(vcpu_pages + HEAD_PAGES + image.writable_pages() + need::engine_pages(desc))
+                .at("take VMM memory")?,
             vcpu_pages,
             scheds: [0; MAX_VCPUS],
             worker_sched: 0,
@@ -258,6 +260,9 @@ impl Assets {
         sys::map(work, domain, VMM_INFO, info, 1, READ)?;
         sys::map(work, domain, VMM_STACK_TOP - STACK_PAGES * PAGE_SIZE, info + 1, STACK_PAGES, READ | WRITE)?;
         self.image.map(domain, self.image_place, work, info + HEAD_PAGES)?;
+        if let engine @ 1.. = need::engine_pages(self.desc) {
+            sys::map(work, domain, VMM_CLASSIC, self.work.pages - engine, engine, READ | WRITE)?;
+        }
         sys::map(self.ram.slot, domain, VMM_RAM, 0, self.ram.pages, READ | WRITE)?;
         sys::map(machine.stats.slot, domain, VMM_STATS, self.index, 1, READ | WRITE)?;
         map_file(domain, VMM_KERNEL, &self.kernel)?;

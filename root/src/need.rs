@@ -1,6 +1,6 @@
 //! Kernel memory that VMs need: pages of pools, from which objects and page tables are made.
 
-use sysdesc::{FLAG_CLASSIC, SharedDesc, VmDesc, shadow_pages};
+use sysdesc::{FLAG_CLASSIC, SharedDesc, VMM_CLASSIC_PAGES, VmDesc, shadow_pages};
 
 /// 2 MiB: what one level-3 table maps.
 const BLOCK: u64 = 2 << 20;
@@ -18,8 +18,17 @@ pub fn vmm_pool(vm: &VmDesc, files: [u64; 2], shared: impl Iterator<Item = &'sta
     // A shared region, too, is mapped in both.
     let shared: u64 = shared.map(|region| 2 * tables(region.size)).sum();
     let files: u64 = files.into_iter().map(tables).sum();
-    let shadow = if vm.flags & FLAG_CLASSIC != 0 { shadow_pages(vm.memory) } else { 0 };
+    let shadow = if is_classic(vm) { shadow_pages(vm.memory) } else { 0 };
     VMM + crate::place::count(vm) as u64 + ram + shared + files + shadow
+}
+
+fn is_classic(vm: &VmDesc) -> bool {
+    vm.flags & FLAG_CLASSIC != 0
+}
+
+/// Pages of a VMM's own memory for the classic engine.
+pub fn engine_pages(vm: &VmDesc) -> u64 {
+    if is_classic(vm) { VMM_CLASSIC_PAGES } else { 0 }
 }
 
 /// Pages that root adds to its own pool for `vms`: for each VM its domain, frames, scheduling contexts, notification, and

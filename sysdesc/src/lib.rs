@@ -225,6 +225,10 @@ pub const VCPU_PAGES: u64 = 2;
 pub const VMM_CONSOLE: u64 = 0x7c_5800_0000;
 /// Where a VMM finds [`stats::VmStats`], which it writes and root reads.
 pub const VMM_STATS: u64 = 0x7c_5c00_0000;
+/// Where the VMM of a classic VM ([`FLAG_CLASSIC`]) finds [`VMM_CLASSIC_PAGES`] pages for the engine, mapped read-write.
+pub const VMM_CLASSIC: u64 = 0x7c_7000_0000;
+/// See [`VMM_CLASSIC`].
+pub const VMM_CLASSIC_PAGES: u64 = 104;
 /// Where a VMM finds the VM's shared regions: one each [`VMM_SHARED_STRIDE`].
 pub const VMM_SHARED: u64 = 0x7c_8000_0000;
 /// See [`VMM_SHARED`]; the most bytes of a region.

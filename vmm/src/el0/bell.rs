@@ -37,9 +37,10 @@ impl Bells {
         self.guest
     }
 
-    /// Makes their SPIs edge-triggered, and the first one the kernel's to deliver, at `first`, vCPU 0's.
-    pub fn set_up(self, dist: &mut Dist, first: &mut Redist) {
-        if self.guest != 0 {
+    /// Makes their SPIs edge-triggered, and the first one the kernel's to deliver, at `first`, vCPU 0's, if
+    /// that has list registers of the hardware.
+    pub fn set_up(self, dist: &mut Dist, first: Option<&mut Redist>) {
+        if let Some(first) = first.filter(|_| self.guest != 0) {
             first.set_bell(intid(self.guest.trailing_zeros()));
         }
         let heard = (0..MAX_BELLS_IN as u32).filter(|n| self.guest >> n & 1 != 0);

@@ -2,7 +2,7 @@
 
 use super::stats::kind;
 use super::vcpu::Cpu;
-use super::{bell, vm};
+use super::{bell, classic, vm};
 use abi::vcpu::reason;
 use devices::vgic::{CpuMask, Dist, LrUpdate, MAX_LRS, Mailbox, Posted, Redist, Sgi, SgiRegister};
 use rt::lock::Guard;
@@ -27,9 +27,17 @@ pub fn refresh<T>(cpu: Cpu, work: impl FnOnce(&mut Redist, &mut Dist) -> (T, Cpu
     fold_and_fill(cpu, |redist, dist| redist.sync(dist, elrsr, eisr), work)
 }
 
+/// The list registers as they are.
+fn exact_lrs(cpu: Cpu) -> [u64; MAX_LRS] {
+    match classic::engine() {
+        None => cpu.page().exact_lrs(cpu.slot()),
+        Some(engine) => classic::exact_lrs(engine, cpu),
+    }
+}
+
 /// As [`refresh`], with exact list registers at the beginning: pending and active bits are read or written.
 pub fn refresh_exact<T>(cpu: Cpu, work: impl FnOnce(&mut Redist, &mut Dist) -> (T, CpuMask)) -> T {
-    let lrs = cpu.page().exact_lrs(cpu.slot());
+    let lrs = exact_lrs(cpu);
     let dirty = cpu.page().dirty();
     fold_and_fill(cpu, |redist, dist| redist.sync_full(dist, &lrs, dirty), work)
 }
@@ -62,7 +70,7 @@ fn flush(cpu: Cpu, mut redist: Guard<Redist>) -> CpuMask {
     let mut update = redist.flush(&mut cpu.vm().dist.lock());
     if update.resync {
         drop(redist);
-        let lrs = cpu.page().exact_lrs(cpu.slot());
+        let lrs = exact_lrs(cpu);
         redist = cpu.own.redist.lock();
         let mut dist = cpu.vm().dist.lock();
         others = redist.sync_full(&mut dist, &lrs, cpu.page().dirty());
@@ -77,7 +85,7 @@ fn flush(cpu: Cpu, mut redist: Guard<Redist>) -> CpuMask {
 /// Around a reset of the vCPU: interrupts outlive it in the model (the redistributor is not reset by CPU_OFF), so what is
 /// in list registers goes back before `reset` empties them, and comes again after it.
 pub fn across_reset(cpu: Cpu, reset: impl FnOnce()) {
-    let lrs = cpu.page().exact_lrs(cpu.slot());
+    let lrs = exact_lrs(cpu);
     let others = {
         let mut redist = cpu.own.redist.lock();
         redist.sync_full(&mut cpu.vm().dist.lock(), &lrs, cpu.page().dirty())

@@ -1,7 +1,7 @@
 //! Guest RAM as the VMM sees it, by IPA.
 #![allow(unsafe_code, reason = "guest memory")]
 
-use core::sync::atomic::{AtomicU16, Ordering};
+use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use devices::virtio;
 use rt::cache;
 use sysdesc::VMM_RAM;
@@ -37,6 +37,32 @@ impl Memory {
         let address = self.address(ipa, 4)? as *const u32;
         // SAFETY: as in `read_u64`.
         address.is_aligned().then(|| unsafe { address.read_volatile() })
+    }
+
+    /// Cleans and invalidates the data cache line of an address of RAM.
+    pub fn clean(self, ipa: u64) {
+        if let Some(address) = self.address(ipa, 1) {
+            cache::clean_to_poc(address, 1);
+        }
+    }
+
+    /// An aligned doubleword, for atomic accesses.
+    fn double_word(self, ipa: u64) -> Option<&'static AtomicU64> {
+        let address = self.address(ipa, 8)? as *const AtomicU64;
+        // SAFETY: as in `half_word`.
+        address.is_aligned().then(|| unsafe { &*address })
+    }
+
+    /// Writes an aligned doubleword, after all that was written before.
+    pub fn write_u64(self, ipa: u64, value: u64) -> Option<()> {
+        self.double_word(ipa)?.store(value, Ordering::SeqCst);
+        Some(())
+    }
+
+    /// Replaces an aligned doubleword that is still `old`: whether it was.
+    pub fn replace_u64(self, ipa: u64, old: u64, new: u64) -> Option<bool> {
+        let word = self.double_word(ipa)?;
+        Some(word.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst).is_ok())
     }
 
     /// Where the VMM sees an aligned half-word.

@@ -3,6 +3,7 @@
 mod aarch32;
 mod bell;
 mod call;
+mod classic;
 #[cfg(feature = "fault-test")]
 mod fault;
 mod host;

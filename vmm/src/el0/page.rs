@@ -48,15 +48,19 @@ impl Page {
         Self((VMM_VCPU_PAGES + index * VCPU_PAGES * PAGE_SIZE) as *mut VcpuPage)
     }
 
-    field!(reason, exit.reason, "Why the guest exited.");
+    field!(reason, set_reason, exit.reason, "Why the guest exited.");
     field!(esr, exit.esr, "ESR_EL2.");
     field!(far, exit.far, "FAR_EL2.");
     field!(ipa, exit.ipa, "Faulting IPA.");
     field!(elr, set_elr, frame.elr, "Where the guest goes on.");
     field!(spsr, set_spsr, frame.spsr, "The guest's PSTATE.");
+    field!(sp, set_sp, frame.sp, "SP_EL0.");
+    field!(set_view = classic.view, "Shadow roots and pending virtual interrupt of a classic vCPU.");
+    field!(set_gates = classic.sctlr, "SCTLR_EL1 of a classic vCPU.");
+    field!(set_tpidrro = classic.tpidrro, "TPIDRRO_EL0 of a classic vCPU.");
     field!(dirty, set_dirty, irq.dirty, "List registers to install.");
-    field!(elrsr, irq.elrsr, "ICH_ELRSR_EL2.");
-    field!(eisr, irq.eisr, "ICH_EISR_EL2.");
+    field!(elrsr, set_elrsr, irq.elrsr, "ICH_ELRSR_EL2.");
+    field!(eisr, set_eisr, irq.eisr, "ICH_EISR_EL2.");
     field!(bells, set_bells, irq.bells, "Doorbells that were rung.");
     field!(set_bell = irq.bell, "The doorbell that the kernel delivers.");
     field!(set_timer = irq.timer, "How to inject the virtual timer.");
@@ -87,7 +91,8 @@ impl Page {
         self.set_elr(self.elr().wrapping_add(size));
     }
 
-    fn lr(self, n: usize) -> u64 {
+    /// List register `n`, as it was written last.
+    pub fn lr(self, n: usize) -> u64 {
         // SAFETY: as in `field!`; n is in range.
         unsafe { (&raw const (*self.0).irq.lr).cast::<u64>().add(n.min(MAX_LRS - 1)).read_volatile() }
     }

@@ -93,11 +93,22 @@ impl Plan {
                 true
             }),
         }
+        self.write_back(|rn, value| cpu.page().set_x(usize::from(rn), value), set_sp);
+    }
+
+    /// Writes the base back, if the access does that.
+    pub fn write_back(&self, set_x: impl FnOnce(u8, u64), set_sp: impl FnOnce(u64)) {
         match self.writeback {
             Some((31, value)) => set_sp(value),
-            Some((rn, value)) => cpu.page().set_x(usize::from(rn), value),
+            Some((rn, value)) => set_x(rn, value),
             None => {}
         }
+    }
+
+    /// What is stored, from general registers: one or two values.
+    pub fn stored(&self) -> impl Iterator<Item = u64> {
+        let count = 1 + usize::from(self.access.rt2.is_some());
+        self.values.into_iter().map(|value| value as u64).take(count)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::aarch32;
 use super::bell::Bells;
+use super::classic;
 use super::memory::Memory;
 use super::ports::Ports;
 use super::serial;
@@ -21,8 +22,8 @@ use devices::vgic::Dist;
 use rt::lock::SpinLock;
 use rt::sys::{self, create};
 use sysdesc::{
-    FLAG_AARCH32, MAX_BELLS_OUT, MAX_SHARED, MAX_VCPUS, VCPU_PAGES, VMM_INFO, VMM_INITRD, VMM_KERNEL, VmDesc, VmmInfo,
-    exit, vmm_slot,
+    FLAG_AARCH32, FLAG_CLASSIC, FLAG_CLASSIC_STAGE2, MAX_BELLS_OUT, MAX_SHARED, MAX_VCPUS, VCPU_PAGES, VMM_INFO,
+    VMM_INITRD, VMM_KERNEL, VmDesc, VmmInfo, exit, vmm_slot,
 };
 use vmm::boot::{self, BLANK_SIZE, Layout, Part, Ram, Source};
 use vmm::machine::{FLASH_BASE, RAM_BASE, STOLEN_BASE};
@@ -50,6 +51,7 @@ enum Error {
     Boot(boot::Error),
     Tree,
     Ports,
+    Classic,
     Kernel(&'static str, Status),
 }
 
@@ -66,6 +68,7 @@ impl Display for Error {
             Self::Boot(error) => error.fmt(f),
             Self::Tree => f.write_str("the device tree is too large"),
             Self::Ports => f.write_str("a port is on no shared region, or on one that the VM cannot write"),
+            Self::Classic => f.write_str("no memory for shadow tables"),
             Self::Kernel(what, status) => write!(f, "cannot {what}: {status:?}"),
         }
     }
@@ -96,11 +99,11 @@ fn start(info: &VmmInfo) -> Result<(), Error> {
         _ => Some(Ports::new(info).ok_or(Error::Ports)?),
     };
     let mut dist = Dist::new(count as u8);
-    let vcpus: [Vcpu; MAX_VCPUS] = core::array::from_fn(|index| Vcpu::new(index, count, info.lr_count));
-    if let Some(first) = vcpus.first() {
-        bells.set_up(&mut dist, &mut first.redist.lock());
-    }
-    let id = id_registers();
+    let vcpus: [Vcpu; MAX_VCPUS] =
+        core::array::from_fn(|index| Vcpu::new(index, count, info.lr_count, is_classic(info)));
+    let [first, ..] = &vcpus;
+    bells.set_up(&mut dist, (!is_classic(info)).then_some(&mut first.redist.lock()));
+    let id = id_registers(is_classic(info));
     let ram = RAM_BASE..RAM_BASE.saturating_add(info.vm.memory);
     let aarch32 = is_aarch32(info);
     let machine = Vm {
@@ -122,6 +125,10 @@ fn start(info: &VmmInfo) -> Result<(), Error> {
     };
     // SAFETY: this is the first thread, and there is no handler yet.
     let vm = unsafe { vm::set(machine) };
+    if is_classic(info) {
+        // SAFETY: as above.
+        unsafe { classic::make(vm, info, &layout) }.map_err(|_| Error::Classic)?;
+    }
     vm.vcpus.iter().take(count).try_for_each(|vcpu| make_vcpu(info, vcpu))?;
     if info.bells_in != 0 {
         sys::vcpu_bind(vcpu_slot(0), vmm_slot::BELLS_IN).map_err(Error::at("bind the doorbells"))?;
@@ -168,6 +175,10 @@ fn is_aarch32(info: &VmmInfo) -> bool {
     info.vm.flags & FLAG_AARCH32 != 0
 }
 
+fn is_classic(info: &VmmInfo) -> bool {
+    info.vm.flags & FLAG_CLASSIC != 0
+}
+
 /// A zero-terminated string.
 fn text(bytes: &[u8]) -> &str {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
@@ -201,7 +212,12 @@ fn shared(info: &VmmInfo, n: usize) -> Shared<'_> {
 /// Makes the guest's space, with its RAM and what it shares with others, and its own doorbell.
 fn map(info: &VmmInfo, layout: &Layout) -> Result<(), Error> {
     let pages = info.vm.memory >> PAGE_SHIFT;
-    create::space(SPACE_SLOT).map_err(Error::at("make the guest's space"))?;
+    let space = if is_classic(info) {
+        create::classic_space(SPACE_SLOT, info.vm.flags & FLAG_CLASSIC_STAGE2 != 0)
+    } else {
+        create::space(SPACE_SLOT)
+    };
+    space.map_err(Error::at("make the guest's space"))?;
     create::notification(u64::from(DOORBELLS)).map_err(Error::at("make a doorbell"))?;
     sys::map(vmm_slot::RAM, SPACE_SLOT, RAM_BASE, 0, pages, READ | WRITE | EXEC).map_err(Error::at("map guest RAM"))?;
     if let Some(blank) = layout.blank {
@@ -221,6 +237,7 @@ fn make_vcpu(info: &VmmInfo, own: &'static Vcpu) -> Result<(), Error> {
     let n = index as u64;
     let (vcpu, page, sched) = (vcpu_slot(index), vmm_slot::VCPU_PAGE + n, vmm_slot::VCPU_SCHED + n);
     let (aarch32, what, entry) = match is_aarch32(info) {
+        false if is_classic(info) => (0, "make a classic vCPU", classic::entry_address()),
         false => (0, "make a vCPU", entry_address()),
         true => (VCPU_AARCH32, "make a 32-bit vCPU, which not each core has", aarch32::entry_address()),
     };
@@ -230,18 +247,24 @@ fn make_vcpu(info: &VmmInfo, own: &'static Vcpu) -> Result<(), Error> {
     sys::map(page, SPACE_SLOT, stolen, VCPU_PAGES * n + 1, 1, READ).map_err(Error::at("map a vCPU's account"))?;
     let doorbells = (DOORBELLS, 1 + info.bells_out.min(MAX_BELLS_OUT as u64) as u32);
     let stack = STACKS.get(index).map_or(0, |stack| stack.0.get() as u64 + STACK as u64);
+    let argument = match classic::vcpu(index) {
+        None => core::ptr::from_ref(own) as u64,
+        Some(classic) => core::ptr::from_ref(classic) as u64,
+    };
     // SAFETY: the entry is made by `vcpu_handler!`; each vCPU has a stack of its own, which nothing else uses. The
     // argument is the reference that the handler takes.
-    unsafe { sys::vcpu_handler(vcpu, entry, stack, core::ptr::from_ref(own) as u64, doorbells, 0) }
+    unsafe { sys::vcpu_handler(vcpu, entry, stack, argument, doorbells, 0) }
         .map_err(Error::at("set up a vCPU's handler"))
 }
 
 /// The ID registers that the guest sees, by CRm << 3 | op2.
-fn id_registers() -> [u64; 64] {
+fn id_registers(classic: bool) -> [u64; 64] {
     let mut visible = [0; 64];
     for (place, index) in visible.iter_mut().zip(0..).skip(8) {
         let host = sys::id_register(u64::from(index));
-        *place = idregs::visible(sysreg(3, 0, 0, index >> 3, index & 7), host);
+        let register = sysreg(3, 0, 0, index >> 3, index & 7);
+        let visible = idregs::visible(register, host);
+        *place = if classic { ::classic::id::narrow(register, visible) } else { visible };
     }
     visible
 }

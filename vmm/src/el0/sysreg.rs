@@ -1,7 +1,7 @@
 //! Trapped system registers and instructions.
 
 use super::vcpu::Cpu;
-use super::{host, irq, slow};
+use super::{classic, host, irq, slow};
 use devices::vgic::SgiRegister;
 use rt::sys;
 use vmm::inject::Exception;
@@ -150,6 +150,9 @@ fn timer_write(cpu: Cpu, register: Register, value: u64) {
 /// Sets the physical timer's line, and the kernel timer for its next change.
 pub fn update_timer(cpu: Cpu) {
     let now = host::counter();
+    if let Some(engine) = classic::engine() {
+        return classic::update_timer(engine, cpu, now);
+    }
     let timer = *cpu.own.ptimer.lock();
     // The handler's own vCPU: this does not fail.
     let _ = sys::vcpu_timer(cpu.slot(), timer.deadline(now).min(super::mmio::alarm(cpu)));

@@ -9,7 +9,7 @@
 use super::page::Page;
 use super::stats::{self, kind};
 use super::vm::{self, Vcpu, Vm};
-use super::{bell, call, irq, mmio, ports, slow, sysreg};
+use super::{bell, call, classic, irq, mmio, ports, slow, sysreg};
 use abi::syscall::{RESUME_PARK, RESUME_RUN, RESUME_WAIT};
 use abi::vcpu::reason;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -234,6 +234,10 @@ fn start(cpu: Cpu) {
 
 /// Begins anew at `entry`.
 pub fn restart(cpu: Cpu, entry: u64, x0: u64) {
+    if let Some(engine) = classic::engine() {
+        classic::restart(engine, cpu, entry, x0);
+        return cpu.set_action(RESUME_RUN);
+    }
     let (frame, state) = match cpu.vm().aarch32 {
         None => (reset::frame(entry, x0), reset::state()),
         Some(dtb) => reset::aarch32(entry, x0, dtb),

@@ -8,6 +8,7 @@ use super::ports::Ports;
 use super::stats::{self, VcpuStats};
 use super::watchdog::Dog;
 use abi::syscall::RESUME_PARK;
+use abi::vcpu::MAX_LRS;
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::AtomicU64;
@@ -85,11 +86,16 @@ pub struct Vm {
 
 impl Vcpu {
     /// A vCPU that is off.
-    pub fn new(index: usize, count: usize, lr_count: u64) -> Self {
+    pub fn new(index: usize, count: usize, lr_count: u64, classic: bool) -> Self {
+        let (cpu, cpus) = (index as u8, count as u8);
+        let redist = match classic {
+            false => Redist::new(cpu, cpus, lr_count as u8),
+            true => Redist::without_kernel_timer(cpu, cpus, MAX_LRS as u8),
+        };
         Self {
             page: Page::of(index),
             index,
-            redist: SpinLock::new(Redist::new(index as u8, count as u8, lr_count as u8)),
+            redist: SpinLock::new(redist),
             mailbox: Mailbox::new(),
             action: AtomicU64::new(RESUME_PARK),
             start: [const { AtomicU64::new(0) }; 2],
