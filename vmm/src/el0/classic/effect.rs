@@ -10,6 +10,7 @@ use super::vcpus::{Classic, Engine, Virtual};
 use abi::syscall::{RESUME_RUN, RESUME_WAIT, Status};
 use classic::cpu::{Access, Cache, Effect, Exception, Frame};
 use classic::reg;
+use classic::tlbi::Tlbi;
 use classic::walk::{self, El};
 use core::sync::atomic::Ordering::Relaxed;
 use devices::vgic::SgiRegister;
@@ -93,7 +94,8 @@ fn other(classic: &'static Classic, engine: &'static Engine, effect: Effect) {
             live.set_x(rt, irq | fiq);
             live.skip();
         }
-        Effect::Tlbi(tlbi) => {
+        Effect::Tlbi { operation, value } => {
+            let tlbi = Tlbi::of(operation, value);
             engine.shadow.lock().tlbi(&tlbi, &mut World::new(&engine.map));
             engine.next_era();
             live.skip();
@@ -102,7 +104,7 @@ fn other(classic: &'static Classic, engine: &'static Engine, effect: Effect) {
             translate(classic, engine, va, user, write);
             live.skip();
         }
-        Effect::Cache(cache) => maintain(classic, engine, cache),
+        Effect::Cache { cache, value } => maintain(classic, engine, cache, value),
         Effect::Wfi => {
             live.skip();
             wait(classic, PARK_ONCE);
@@ -198,9 +200,9 @@ fn translate(classic: &'static Classic, engine: &'static Engine, va: u64, user: 
 }
 
 /// Cache maintenance that EL0 cannot do.
-fn maintain(classic: &'static Classic, engine: &'static Engine, what: Cache) {
+fn maintain(classic: &'static Classic, engine: &'static Engine, what: Cache, va: u64) {
     let mut live = classic.live();
-    if let Cache::Invalidate(va) = what {
+    if what == Cache::Invalidate {
         let mut state = classic.state.lock();
         let read = |ipa| engine.map.ram.read_u64(ipa);
         match walk::translate(&state.regime(), El::Kernel, va, walk::Access::Write, read) {
