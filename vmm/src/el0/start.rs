@@ -98,18 +98,13 @@ fn start(info: &VmmInfo) -> Result<(), Error> {
         0 => None,
         _ => Some(Ports::new(info).ok_or(Error::Ports)?),
     };
-    let mut dist = Dist::new(count as u8);
-    let vcpus: [Vcpu; MAX_VCPUS] =
-        core::array::from_fn(|index| Vcpu::new(index, count, info.lr_count, is_classic(info)));
-    let [first, ..] = &vcpus;
-    bells.set_up(&mut dist, (!is_classic(info)).then_some(&mut first.redist.lock()));
     let id = id_registers(is_classic(info));
     let ram = RAM_BASE..RAM_BASE.saturating_add(info.vm.memory);
     let aarch32 = is_aarch32(info);
     let machine = Vm {
         count,
-        vcpus,
-        dist: SpinLock::new(dist),
+        vcpus: core::array::from_fn(|index| Vcpu::new(index, count, info.lr_count, is_classic(info))),
+        dist: SpinLock::new(Dist::new(count as u8)),
         // The epoch is that of the counter, so that time goes on over a restart.
         rtc: SpinLock::new(Pl031::new(info.epoch as u32, 0)),
         watchdog: Dog::new(),
@@ -125,6 +120,8 @@ fn start(info: &VmmInfo) -> Result<(), Error> {
     };
     // SAFETY: this is the first thread, and there is no handler yet.
     let vm = unsafe { vm::set(machine) };
+    let [first, ..] = &vm.vcpus;
+    bells.set_up(&mut vm.dist.lock(), (!is_classic(info)).then_some(&mut first.redist.lock()));
     if is_classic(info) {
         // SAFETY: as above.
         unsafe { classic::make(vm, info, &layout) }.map_err(|_| Error::Classic)?;
@@ -144,7 +141,8 @@ fn file(address: u64, size: u64) -> &'static [u8] {
     unsafe { core::slice::from_raw_parts(address as *const u8, size as usize) }
 }
 
-/// Puts kernel, device tree and initrd into guest RAM.
+/// Puts kernel, device tree and initrd into guest RAM. Not in line: the device tree is on its stack.
+#[inline(never)]
 fn load(info: &VmmInfo, count: usize, memory: Memory) -> Result<Layout, Error> {
     let kernel = file(VMM_KERNEL, info.kernel_size);
     let initrd = match info.initrd_size {

@@ -41,6 +41,7 @@ pub fn vcpu(index: usize) -> Option<&'static Classic> {
 ///
 /// # Safety
 /// Called once, by the VM's first thread before there is a handler.
+#[inline(never)]
 pub unsafe fn make(vm: &'static Vm, info: &VmmInfo, layout: &Layout) -> Result<(), MapError> {
     let place = VMM_CLASSIC as *mut Engine;
     let features = Features::of(|register| {
@@ -56,10 +57,10 @@ pub unsafe fn make(vm: &'static Vm, info: &VmmInfo, layout: &Layout) -> Result<(
         Classic { own, state: SpinLock::new(Virtual::new(identity, features, views, vm.cntfrq)) }
     });
     // SAFETY: root maps that many pages there for a classic VM, read-write and for good; aligned to a page; nobody else
-    // uses them yet, says the caller. The fields are written one by one, as the shadow is too large for the stack.
+    // uses them yet, says the caller. The fields are written one by one, and the shadow as a constant: it is too large for the stack.
     let engine = unsafe {
         (&raw mut (*place).vcpus).write(vcpus);
-        (&raw mut (*place).shadow).write(SpinLock::new(Shadow::new()));
+        (&raw mut (*place).shadow).write(const { SpinLock::new(Shadow::new()) });
         (&raw mut (*place).era).write(AtomicU32::new(0));
         (&raw mut (*place).map).write(map(vm.memory, info, layout));
         (&raw mut (*place).features).write(features);
