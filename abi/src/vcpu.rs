@@ -116,7 +116,7 @@ pub mod view {
 
 /// System registers of EL1 and EL0 in [`VcpuState::sys`], by index. `*32_EL2` and `SPSR_*` are an AArch32 vCPU's only.
 ///
-/// Of a classic vCPU, `VCPU_STATE` loads TCR_EL1's TBI0 and TBI1, CNTKCTL_EL1's bits 7:0 (counters and event stream),
+/// Of a classic vCPU, `VCPU_STATE` loads TCR_EL1's TBI0 and TBI1, CNTKCTL_EL1,
 /// VBAR_EL1 (where the VMM has mapped the vectors), CPACR_EL1, TPIDR_EL0, CONTEXTIDR_EL1, SP_EL0, the PAC keys and FP; it
 /// has no timer and no list registers. TTBR0/1, SCTLR and TPIDRRO come from [`ClassicBlock`] at each resume.
 #[allow(missing_docs, non_camel_case_types, reason = "each is the Arm ARM's register of that name")]

@@ -1,4 +1,5 @@
-//! Stage-2 translation tables: 4 KiB granule, 39-bit IPA, the root is one level-1 table.
+//! Translation tables, 4 KiB granule. Of stage 2: 39-bit IPA, the root is one level-1 table; of stage 1: 48-bit addresses,
+//! the root is of level 0, 512 × 512 GiB.
 //!
 //! ```text
 //! root, level 1: 512 × 1 GiB    level 2: 512 × 2 MiB    level 3: 512 × 4 KiB
@@ -18,13 +19,18 @@
 
 pub mod desc;
 
-pub use desc::{Attr, bbm_required};
+pub use desc::{Attr, Stage, bbm_required};
 
 use abi::{IPA_BITS, PAGE_SHIFT};
 use desc::{ADDR, COUNT_ONE, count, is_leaf, is_table, is_valid, leaf, table};
 
+/// What a freed page counts in [`free_tables`]: it is scrubbed.
+pub const FREE_COST: u32 = 40;
+
 /// What tables live in, and the TLBs of all cores.
 pub trait TableMemory {
+    /// What the tables are for. Constant.
+    fn stage(&self) -> Stage;
     /// Reads entry `index` (0..512) of the table at `table`.
     fn read(&self, table: u64, index: usize) -> u64;
     /// Writes an entry: a single-copy atomic store with release semantics, so that walks see earlier writes, and the
@@ -35,9 +41,10 @@ pub trait TableMemory {
     /// Takes a table's page back. Its contents need not be zeros.
     fn free(&mut self, page: u64);
     /// Drops all that any core may have cached to translate `ipa` in this Space, tables on the way included:
-    /// DSB ISHST, TLBI IPAS2E1IS, DSB ISH, TLBI VMALLE1IS, DSB ISH (for entries combined with stage 1), ISB.
+    /// DSB ISHST, TLBI IPAS2E1IS, DSB ISH, TLBI VMALLE1IS, DSB ISH (for entries combined with stage 1), ISB; of stage 1:
+    /// TLBI VAAE1IS in place of the two.
     fn flush_ipa(&mut self, ipa: u64);
-    /// The same for all of the Space: DSB ISHST, TLBI VMALLS12E1IS, DSB ISH, ISB.
+    /// The same for all of the Space: DSB ISHST, TLBI VMALLS12E1IS (of stage 1: VMALLE1IS), DSB ISH, ISB.
     fn flush_all(&mut self);
 }
 
@@ -141,7 +148,8 @@ const fn fits(base: u64, pages: u64, bits: u32) -> bool {
 }
 
 fn walk_tables(mem: &impl TableMemory, root: u64, ipa: u64) -> Walk {
-    let mut walk = Walk { tables: [0, root, 0, 0], level: 1, desc: mem.read(root, index(ipa, 1)) };
+    let level = mem.stage() as u32;
+    let mut walk = Walk { tables: [root; 4], level, desc: mem.read(root, index(ipa, level)) };
     while is_table(walk.level, walk.desc) {
         walk.push(walk.desc & ADDR);
         walk.desc = mem.read(walk.table(walk.level), index(ipa, walk.level));
@@ -151,18 +159,18 @@ fn walk_tables(mem: &impl TableMemory, root: u64, ipa: u64) -> Walk {
 
 /// What `ipa` translates to.
 pub fn walk(mem: &impl TableMemory, root: u64, ipa: u64) -> Option<Mapping> {
-    if ipa >> IPA_BITS != 0 {
+    if ipa >> mem.stage().bits() != 0 {
         return None;
     }
     let Walk { level, desc, .. } = walk_tables(mem, root, ipa);
     let pa = desc & ADDR | ipa & (size(level) - 1);
-    is_valid(desc).then(|| Mapping { pa, attr: Attr::of(desc), level })
+    is_valid(desc).then(|| Mapping { pa, attr: Attr::of(mem.stage(), desc), level })
 }
 
 /// Maps `pages` pages from `ipa` to those from `pa`, in the largest blocks that fit. What is mapped stays so, whatever
 /// the stop.
 pub fn map(mem: &mut impl TableMemory, root: u64, ipa: u64, pa: u64, pages: u64, attr: Attr, budget: u32) -> Progress {
-    if !fits(ipa, pages, IPA_BITS) || !fits(pa, pages, 48) {
+    if !fits(ipa, pages, mem.stage().bits()) || !fits(pa, pages, 48) {
         return Progress { done_pages: 0, stop: Stop::BadArg };
     }
     let mut range = Range { ipa, pages, budget };
@@ -179,7 +187,7 @@ pub fn map(mem: &mut impl TableMemory, root: u64, ipa: u64, pa: u64, pages: u64,
 
 /// Maps a run of entries of one table. `delta`: physical address − IPA.
 fn map_run(mem: &mut impl TableMemory, root: u64, range: &mut Range, delta: u64, attr: Attr) -> Result<(), Stop> {
-    let fits = |range: &Range, level| range.covers(level) && delta & (size(level) - 1) == 0;
+    let fits = |range: &Range, level| level > 0 && range.covers(level) && delta & (size(level) - 1) == 0;
     let mut walk = walk_tables(mem, root, range.ipa);
     if is_valid(walk.desc) {
         return Err(Stop::Taken);
@@ -192,7 +200,7 @@ fn map_run(mem: &mut impl TableMemory, root: u64, range: &mut Range, delta: u64,
         if range.budget == 0 || !fits(range, level) || is_valid(mem.read(walk.table(level), i)) {
             break;
         }
-        mem.write(walk.table(level), i, leaf(level, range.ipa.wrapping_add(delta), attr));
+        mem.write(walk.table(level), i, leaf(mem.stage(), level, range.ipa.wrapping_add(delta), attr));
         range.skip(level);
         range.spend();
         used += 1;
@@ -216,7 +224,7 @@ fn add_table(mem: &mut impl TableMemory, walk: &mut Walk, ipa: u64) -> Result<()
 /// Unmaps `pages` pages from `ipa`, mapped or not. When it returns no core can translate the pages that are done.
 /// `NoMemory`: a block is unmapped in part, and there is no page for the table that replaces it.
 pub fn unmap(mem: &mut impl TableMemory, root: u64, ipa: u64, pages: u64, budget: u32) -> Progress {
-    if !fits(ipa, pages, IPA_BITS) {
+    if !fits(ipa, pages, mem.stage().bits()) {
         return Progress { done_pages: 0, stop: Stop::BadArg };
     }
     let mut range = Range { ipa, pages, budget };
@@ -264,7 +272,7 @@ fn unmap_run(mem: &mut impl TableMemory, root: u64, range: &mut Range) -> Result
 /// `ipa` is translated by those tables, and was by the entry if only one was cleared.
 fn prune(mem: &mut impl TableMemory, walk: &Walk, ipa: u64, cleared: u64) {
     let mut top = walk.level;
-    while top > 1 {
+    while top > mem.stage() as u32 {
         let (parent, i) = (walk.table(top - 1), index(ipa, top - 1));
         if count(mem.read(parent, i)) != 0 {
             break;
@@ -289,7 +297,7 @@ fn split(mem: &mut impl TableMemory, walk: &Walk, ipa: u64) -> Result<(), Stop> 
     let page = mem.alloc().ok_or(Stop::NoMemory)?;
     for n in 0..512 {
         let pa = (walk.desc & ADDR) + n as u64 * size(level + 1);
-        mem.write(page, n, leaf(level + 1, pa, Attr::of(walk.desc)));
+        mem.write(page, n, leaf(mem.stage(), level + 1, pa, Attr::of(mem.stage(), walk.desc)));
     }
     mem.write(parent, i, 0);
     mem.flush_ipa(ipa);
@@ -299,35 +307,46 @@ fn split(mem: &mut impl TableMemory, walk: &Walk, ipa: u64) -> Result<(), Stop> 
 
 /// Adds to the count of the table of `level` on the way of `walk`; the root has none.
 fn recount(mem: &mut impl TableMemory, walk: &Walk, level: u32, ipa: u64, delta: u64) {
-    if level > 1 && delta != 0 {
+    if level > mem.stage() as u32 && delta != 0 {
         let (parent, i) = (walk.table(level - 1), index(ipa, level - 1));
         mem.write(parent, i, mem.read(parent, i).wrapping_add(delta));
     }
 }
 
-/// Frees all tables below the root of a Space that no core uses or has cached any more. `cursor` is 0 at the start,
-/// and kept between the steps. Returns whether it is done.
-pub fn free_tables(mem: &mut impl TableMemory, root: u64, cursor: &mut u64, budget: u32) -> bool {
-    for _ in 0..budget {
-        let ipa = *cursor;
-        if ipa >> IPA_BITS != 0 {
-            return true;
+/// Frees all tables below one of level 1 that no core uses or has cached any more, and that `top`, its descriptor, counts
+/// the entries of (too many do no harm). `cursor` is the first address that it translates at the start; both are kept
+/// between the steps. Returns whether it is done; `cursor` is behind the table then.
+///
+/// `budget` is in entries that are looked at, 10 instructions each, and a page that is freed counts as [`FREE_COST`].
+pub fn free_tables(mem: &mut impl TableMemory, top: &mut u64, cursor: &mut u64, budget: u32) -> bool {
+    let (end, mut left) = ((*cursor | (size(0) - 1)) + 1, budget);
+    while count(*top) != 0 && *cursor != end {
+        if left == 0 {
+            return false;
         }
-        let level2 = mem.read(root, index(ipa, 1));
-        if !is_table(1, level2) {
-            *cursor = (ipa | (size(1) - 1)) + 1;
-            continue;
-        }
-        let level3 = mem.read(level2 & ADDR, index(ipa, 2));
-        if is_table(2, level3) {
-            mem.write(level2 & ADDR, index(ipa, 2), 0);
-            mem.free(level3 & ADDR);
-        }
-        *cursor = ipa + size(2);
-        if index(*cursor, 2) == 0 {
-            mem.write(root, index(ipa, 1), 0);
+        left -= 1;
+        let (table1, at1, at2) = (*top & ADDR, index(*cursor, 1), index(*cursor, 2));
+        let mut level2 = mem.read(table1, at1);
+        if is_table(1, level2) {
+            let level3 = mem.read(level2 & ADDR, at2);
+            level2 -= if is_valid(level3) { COUNT_ONE } else { 0 };
+            if is_table(2, level3) {
+                mem.write(level2 & ADDR, at2, 0);
+                mem.free(level3 & ADDR);
+                left = left.saturating_sub(FREE_COST);
+            }
+            mem.write(table1, at1, level2);
+            if count(level2) != 0 {
+                *cursor += size(2);
+                continue;
+            }
+            mem.write(table1, at1, 0);
             mem.free(level2 & ADDR);
+            left = left.saturating_sub(FREE_COST);
         }
+        *top -= if is_valid(level2) { COUNT_ONE } else { 0 };
+        *cursor = (*cursor | (size(1) - 1)) + 1;
     }
-    *cursor >> IPA_BITS != 0
+    *cursor = end;
+    true
 }

@@ -5,6 +5,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 const HCR_VM: u64 = 1;
 const HCR_SWIO: u64 = 1 << 1;
+/// What a classic guest runs without: stage 2.
+pub const HCR_STAGE2: u64 = HCR_VM | HCR_SWIO;
+/// A virtual IRQ is pending.
+pub const HCR_VI: u64 = 1 << 7;
 const HCR_FMO_IMO_AMO: u64 = 7 << 3;
 const HCR_DC: u64 = 1 << 12;
 /// WFI traps.
@@ -44,6 +48,17 @@ const HCR_GUEST: u64 = HCR_VM
 /// SCTLR_EL1 while a domain runs: RES1 bits, EOS/EIS/SPAN/nTLSMD/LSMAOE, UCI, UCT, DZE, nTWI, nTWE; little-endian.
 pub const SCTLR_DOMAIN: u64 = 0x30d0_0980 | 1 << 26 | 1 << 18 | 1 << 16 | 1 << 15 | 1 << 14;
 
+/// SCTLR_EL1 while a classic guest runs: MMU and caches on, SA; RES1 bits, EOS/EIS/SPAN/nTLSMD/LSMAOE, SED, ITD. Its VMM adds
+/// `CLASSIC_GATES`.
+pub const SCTLR_CLASSIC: u64 = 0x30d0_0980 | 1 << 12 | 1 << 3 | 1 << 2 | 1;
+/// MAIR_EL1 of a classic guest: attribute 7 write-back, 1 device-nGnRE.
+pub const MAIR_CLASSIC: u64 = 0xff << 56 | 0x04 << 8;
+/// TCR_EL1 of a classic guest: both halves 48 bits, 4 KiB granule, write-back inner-shareable walks, 16-bit ASIDs; IPS is
+/// added.
+const TCR_CLASSIC: u64 = 1 << 36 | 2 << 30 | 3 << 28 | 1 << 26 | 1 << 24 | 16 << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 16;
+/// TCR_EL1.TBI0, TBI1: its VMM's choice.
+const TCR_TBI: u64 = 3 << 37;
+
 /// CPTR_EL2: SVE, SME, trace and AMU trap always.
 pub const CPTR_BASE: u64 = 0x33ff | 1 << 20 | 1 << 30;
 /// CPTR_EL2.TFP: FP/SIMD traps.
@@ -60,7 +75,8 @@ pub static AARCH32: AtomicBool = AtomicBool::new(true);
 /// All cores have AArch32 at EL1.
 pub static AARCH32_EL1: AtomicBool = AtomicBool::new(true);
 
-fn field(register: u64, shift: u32) -> u64 {
+/// A field of an ID register.
+pub fn field(register: u64, shift: u32) -> u64 {
     (register >> shift) & 0xf
 }
 
@@ -71,6 +87,11 @@ pub fn hcr_guest() -> u64 {
     let lor = field(id_aa64mmfr1_el1::read(), 16) != 0;
     let absent = |has: bool, bits: u64| if has { 0 } else { bits };
     HCR_GUEST & !(absent(pauth, HCR_APK_API) | absent(ras, HCR_TERR | HCR_TEA) | absent(lor, HCR_TLOR))
+}
+
+/// TCR_EL1 for a classic guest, from the VMM's; IPS is VTCR_EL2.PS.
+pub fn tcr_classic(wanted: u64) -> u64 {
+    TCR_CLASSIC | (vtcr_el2::read() >> 16 & 7) << 32 | wanted & TCR_TBI
 }
 
 /// Sets the EL2 registers that stay as they are while the kernel runs (each core).

@@ -1,6 +1,7 @@
 //! CREATE: one function per kind. Under the management lock.
 
 use crate::arch::sysreg::cntfrq_el0;
+use crate::config::{HCR_RW, HCR_STAGE2};
 use crate::core_local;
 use crate::frame::FrameRef;
 use crate::memory::{self, make};
@@ -8,7 +9,7 @@ use crate::object::{
     Domain, Endpoint, Entity, Frame, Header, Irq, Notification, Obj, RunState, SchedContext, Schedulable, Space,
     Thread, Vcpu,
 };
-use crate::{caps, config, domain, gic, irq, mmu, space, stats, switch};
+use crate::{caps, config, domain, gic, irq, mmu, shadow, stats, switch};
 use abi::PAGE_SIZE;
 use abi::cap::{Kind, rights};
 use abi::syscall::{Status, VCPU_AARCH32, counter, frame};
@@ -26,7 +27,7 @@ pub fn create(caller: Obj<Domain>, kind: u64, slot: u64, a: [u64; 4]) -> Result<
     let kind = Kind::from_u64(kind).ok_or(Status::BadKind)?;
     let object = match kind {
         Kind::Domain => domain::make(caller)?.addr(),
-        Kind::Space => space::make(caller, caller)?.addr(),
+        Kind::Space => shadow::make(caller, a[0])?.addr(),
         Kind::Thread => thread(caller, a)?,
         Kind::Vcpu => vcpu(caller, a)?,
         Kind::SchedContext => sched_context(caller, a)?,
@@ -77,7 +78,8 @@ fn vcpu(caller: Obj<Domain>, [space, sc, page, how]: [u64; 4]) -> Result<u64, St
     if space.header.owner.get() != Some(caller) || f.state.get() != frame::MAPPABLE {
         return Err(Status::BadArg);
     }
-    if index >= f.pages.get() || (aarch32 && !config::AARCH32_EL1.load(Ordering::Relaxed)) {
+    let classic = space.classic.get();
+    if index >= f.pages.get() || aarch32 && (classic || !config::AARCH32_EL1.load(Ordering::Relaxed)) {
         return Err(Status::BadArg);
     }
     let handlers = caller.space.get().ok_or(Status::BadState)?;
@@ -97,6 +99,9 @@ fn vcpu(caller: Obj<Domain>, [space, sc, page, how]: [u64; 4]) -> Result<u64, St
     v.account.set(if index + 1 < f.pages.get() { page + PAGE_SIZE } else { 0 });
     v.page_frame.set(Some(f));
     v.aarch32.set(aarch32);
+    v.classic.set(classic);
+    v.hcr_off.set(if classic { HCR_STAGE2 } else { u64::from(aarch32) * HCR_RW });
+    shadow::confine(v);
     v.vmpidr.set((1 << 31) | (how & 0xff_00ff_ffff));
     v.vmm_deadline.set(u64::MAX);
     v.shared().set_lr_count(switch::lr_count() as u64);

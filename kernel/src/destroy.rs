@@ -14,7 +14,7 @@ use crate::core_local::{CORES, Core};
 use crate::exclusive::Exclusive;
 use crate::memory;
 use crate::object::{Domain, Endpoint, Entity, Header, Irq, Obj, SchedContext, Space, Vcpu, Which};
-use crate::{caps, domain, gic, ipc, irq, notify, sched, space, switch};
+use crate::{caps, domain, gic, ipc, irq, notify, sched, shadow, space, switch};
 use abi::cap::{CAP_SLOTS, Kind};
 use abi::syscall::Status;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -329,13 +329,14 @@ fn release_member(h: Obj<Header>) {
 }
 
 fn release_space(s: Obj<Space>, cursor: &mut u64) -> bool {
-    if !memory::empty_space(s) {
+    if !memory::empty_space(s) || !shadow::release(s) {
         return false;
     }
     if s.vttbr.get() != 0 {
         space::retire(s);
     }
-    if !kcore::pt::free_tables(&mut space::Tables(s), s.root.get(), cursor, 8) {
+    let mut top = kcore::pt::desc::table(s.root.get(), 512);
+    if !kcore::pt::free_tables(&mut space::Tables::<false>(s), &mut top, cursor, shadow::EMPTY_STEP) {
         return false;
     }
     if let Some(owner) = s.header.owner.get() {

@@ -44,7 +44,7 @@ impl FrameRef {
     pub fn spsr(self) -> u64 {
         self.get(offset_of!(RegFrame, spsr))
     }
-    /// SP_EL0 (threads and preempted handlers).
+    /// SP_EL0.
     #[inline(always)]
     pub fn sp(self) -> u64 {
         self.get(offset_of!(RegFrame, sp))
@@ -55,7 +55,7 @@ impl FrameRef {
         self.set(offset_of!(RegFrame, elr), elr);
         self.set(offset_of!(RegFrame, spsr), spsr);
     }
-    /// Sets SP_EL0 (threads and preempted handlers).
+    /// Sets SP_EL0.
     #[inline(always)]
     pub fn set_sp(self, sp: u64) {
         self.set(offset_of!(RegFrame, sp), sp);
@@ -94,6 +94,9 @@ impl PageRef {
         lr_count set_lr_count irq.lr_count;
         bells set_bells irq.bells;
         bell set_bell irq.bell;
+        view set_view classic.view;
+        gates set_gates classic.sctlr;
+        tpidrro set_tpidrro classic.tpidrro;
     }
     /// The guest's registers.
     #[inline(always)]

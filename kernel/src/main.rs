@@ -31,6 +31,7 @@ mod platform;
 mod power;
 mod root;
 mod sched;
+mod shadow;
 mod space;
 mod start;
 mod state;

@@ -4,7 +4,7 @@ use crate::arch::cache::{self, invalidate_instructions};
 use crate::arch::dsb_ish;
 use crate::object::{Domain, Frame, Header, Obj, Space, links};
 use crate::space::Tables;
-use crate::{caps, stats};
+use crate::{caps, shadow, stats};
 use abi::cap::{Kind, rights};
 use abi::syscall::{Status, counter, frame};
 use abi::{IPA_BITS, PAGE_SIZE};
@@ -216,7 +216,7 @@ pub fn map(f: Obj<Frame>, space: Obj<Space>, a: &MapArgs) -> Result<(u64, bool),
     let attr = attributes(a.rights, device)?;
     let place = f.attachments.with(|t| t.place(&attachment(space, a, 1))).ok_or(Status::Full)?;
     let pa = f.base.get() + a.first * PAGE_SIZE;
-    let mut tables = Tables(space);
+    let mut tables = Tables::<false>(space);
     let progress = pt::map(&mut tables, space.root.get(), a.ipa, pa, a.pages, attr, MAP_STEP);
     if progress.done_pages > 0 {
         attach(f, place, &attachment(space, a, progress.done_pages));
@@ -244,7 +244,7 @@ fn attributes(wanted: u64, device: bool) -> Result<Attr, Status> {
     {
         return Err(Status::BadArg);
     }
-    Ok(Attr { read: true, write: has(rights::WRITE), exec: has(rights::EXEC), device })
+    Ok(Attr { read: true, write: has(rights::WRITE), exec: has(rights::EXEC), device, vectors: false })
 }
 
 fn attachment(space: Obj<Space>, a: &MapArgs, pages: u64) -> Attachment {
@@ -299,11 +299,12 @@ fn forget_attachment(space: Obj<Space>, id: u64) {
 fn detach_step(f: Obj<Frame>, index: usize) -> bool {
     let Some(a) = f.attachments.with(|t| t.get(index).copied()) else { return true };
     let space = Obj::<Space>::at(a.space);
-    let mut tables = Tables(space);
+    let mut tables = Tables::<false>(space);
     let (from, left) = (a.ipa + u64::from(a.done) * PAGE_SIZE, u64::from(a.pages - a.done));
     let progress = pt::unmap(&mut tables, space.root.get(), from, left, MAP_STEP);
-    if progress.done_pages < left {
-        by_name(f.addr() | index as u64, |a| a.done += progress.done_pages as u32);
+    by_name(f.addr() | index as u64, |a| a.done += progress.done_pages as u32);
+    // Shadow entries that were made of it go before the record does.
+    if progress.done_pages < left || !shadow::is_clean(space, left != 0) {
         return false;
     }
     forget_attachment(space, f.addr() | index as u64);

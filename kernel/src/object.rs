@@ -6,6 +6,7 @@
 
 use crate::exclusive::Exclusive;
 use abi::cap::Kind;
+use abi::syscall::SHADOW_ROOTS;
 use abi::vcpu::{MAX_LRS, RegFrame, sys};
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -217,6 +218,18 @@ pub struct Space {
     pub attachments: Exclusive<List>,
     /// vCPUs that use it. Management lock.
     pub users: Cell<u32>,
+    /// For classic guests. Constant.
+    pub classic: Cell<bool>,
+    /// Shadow roots, stage 1; `shadow::empty()`: none yet. Set once each, under the management lock.
+    pub roots: Cell<[u64; SHADOW_ROOTS as usize]>,
+    /// Bit n: root n may have entries. Management lock, as the following.
+    pub filled: Cell<u64>,
+    /// Bit n: root n is to be emptied.
+    pub stale: Cell<u64>,
+    /// The root that is being emptied, from this address on; 0: none is.
+    pub emptying: Cell<(u64, u64)>,
+    /// Descriptor of a table that was taken out of it, 0: none.
+    pub loose: Cell<u64>,
     /// The vCPU that ran last on each core: its TLB entries share VMID and ASIDs with the next one's. That core.
     pub last_vcpu: [Cell<u64>; abi::MAX_CORES],
 }
@@ -283,25 +296,27 @@ pub struct Vcpu {
     pub doorbells: Cell<(u64, u64)>,
     /// Guest's SCTLR_EL1 while the guest does not run.
     pub sctlr: Cell<u64>,
-    /// Guest's SP_EL0 while the guest does not run.
-    pub sp_el0: Cell<u64>,
     /// The bound notification (VCPU_BIND), 0: none. Set under the management lock, cleared by its core.
     pub bell: AtomicU64,
-    /// A kick is not delivered yet. These six bytes and two of padding are one word for vectors.S: 0 lets the guest go
+    /// A kick is not delivered yet. These seven bytes and one of padding are one word for vectors.S: 0 lets the guest go
     /// on at once.
     pub kicked: AtomicBool,
     /// The kernel timer passed.
     pub timer_passed: Cell<bool>,
     /// The virtual timer fired while the VMM had it disabled.
     pub timer_held: Cell<bool>,
-    /// An SError is to be reported.
-    pub serror: Cell<bool>,
+    /// An SError is to be reported, or what a classic guest had taken to EL1: reason + 1, 0: nothing.
+    pub deferred: Cell<u8>,
     /// EL1 is AArch32. Constant.
     pub aarch32: Cell<bool>,
     /// The bound notification was signalled.
     pub rung: AtomicBool,
+    /// It runs at EL0 by shadow roots. Constant.
+    pub classic: Cell<bool>,
     /// Deadline of the VMM's timer (VCPU_TIMER), CNTPCT ticks. Its core.
     pub vmm_deadline: Cell<u64>,
+    /// Bits of HCR_EL2 that its guest runs without. Constant.
+    pub hcr_off: Cell<u64>,
     /// List registers that are in use, EL1 registers and FP state while not loaded.
     pub lrs: Cell<[u64; MAX_LRS]>,
     /// Bit n: list register n is in use.

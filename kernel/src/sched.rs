@@ -10,7 +10,7 @@
 //! others ask by the wake stack ([`wake`]).
 
 use crate::arch::{self, sysreg::*};
-use crate::config::HCR_TWI;
+use crate::config::{HCR_TWI, HCR_VI};
 use crate::core_local::{CORES, Core, Mode};
 use crate::exclusive::Exclusive;
 use crate::frame::FrameRef;
@@ -460,10 +460,11 @@ fn stay(core: &Core, e: Entity) {
         return;
     }
     if let Which::Vcpu(v) = e.which() {
+        switch::settle(v);
         if let Some(why) = switch::pending_reason(v) {
             switch::exit(core, v, why);
         } else {
-            hcr_el2::write(core.guest_hcr.get());
+            hcr_el2::write(core.guest_hcr.get() | hcr_el2::read() & HCR_VI);
         }
     }
 }

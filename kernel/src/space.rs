@@ -1,4 +1,4 @@
-//! Spaces: stage 2 tables with a VMID.
+//! Spaces: stage 2 tables, and shadow roots of stage 1, with a VMID.
 
 use crate::arch::{self, sysreg::vttbr_el2};
 use crate::caps;
@@ -9,16 +9,16 @@ use crate::stats;
 use abi::cap::Kind;
 use abi::syscall::{Status, counter};
 use core::sync::atomic::{AtomicU64, Ordering};
-use kcore::pt::TableMemory;
+use kcore::pt::{Stage, TableMemory};
 use kcore::vmid::VmidBitmap;
 
 /// Management lock.
 static VMIDS: Exclusive<VmidBitmap> = Exclusive::new(VmidBitmap::new());
 
-/// The tables of a space, for `kcore::pt`. Management lock.
-pub struct Tables(pub Obj<Space>);
+/// The tables of a space, of stage 2 or its shadow roots, for `kcore::pt`. Management lock.
+pub struct Tables<const SHADOW: bool>(pub Obj<Space>);
 
-impl Tables {
+impl<const SHADOW: bool> Tables<SHADOW> {
     fn entry(table: u64, index: usize) -> &'static AtomicU64 {
         // SAFETY: `table` is a table page of a live space, identity-mapped; `index` is masked to its 512 entries.
         #[allow(unsafe_code, reason = "tables live in donated pages")]
@@ -38,7 +38,10 @@ impl Tables {
     }
 }
 
-impl TableMemory for Tables {
+impl<const SHADOW: bool> TableMemory for Tables<SHADOW> {
+    fn stage(&self) -> Stage {
+        if SHADOW { Stage::One } else { Stage::Two }
+    }
     fn read(&self, table: u64, index: usize) -> u64 {
         Self::entry(table, index).load(Ordering::Relaxed)
     }
@@ -54,10 +57,10 @@ impl TableMemory for Tables {
         }
     }
     fn flush_ipa(&mut self, ipa: u64) {
-        self.with_vmid(|| arch::tlbi_ipa(ipa));
+        self.with_vmid(|| if SHADOW { arch::tlbi_va(ipa) } else { arch::tlbi_ipa(ipa) });
     }
     fn flush_all(&mut self) {
-        self.with_vmid(arch::tlbi_vmid);
+        self.with_vmid(if SHADOW { arch::tlbi_stage1 } else { arch::tlbi_vmid });
     }
 }
 
@@ -83,14 +86,14 @@ fn make_with(pool: Obj<Domain>, tables_from: Obj<Domain>, vmid: u16) -> Result<O
     space.vttbr.set(root | u64::from(vmid) << 48);
     space.pool_of.set(Some(tables_from));
     // A VMID may have been used before: nothing of that may be left.
-    Tables(space).flush_all();
+    Tables::<false>(space).flush_all();
     stats::of(counter::VMIDS).fetch_add(1, Ordering::Relaxed);
     Ok(space)
 }
 
 /// Flushes a space that nobody uses any more, and gives its VMID back. Its table pages are the caller's matter.
 pub fn retire(space: Obj<Space>) {
-    Tables(space).flush_all();
+    Tables::<false>(space).flush_all();
     VMIDS.with(|v| v.free((space.vttbr.get() >> 48) as u16));
     stats::of(counter::VMIDS).fetch_sub(1, Ordering::Relaxed);
     space.vttbr.set(0);
@@ -99,7 +102,7 @@ pub fn retire(space: Obj<Space>) {
 /// The translation of an address: physical page and rights.
 pub fn translate(domain: Obj<Domain>, slot: u64, address: u64) -> Result<u64, Status> {
     let space = caps::translation(domain, slot, abi::cap::rights::READ)?;
-    let mapping = kcore::pt::walk(&Tables(space), space.root.get(), address).ok_or(Status::NotMapped)?;
+    let mapping = kcore::pt::walk(&Tables::<false>(space), space.root.get(), address).ok_or(Status::NotMapped)?;
     let a = mapping.attr;
     Ok((mapping.pa & !0xfff) | u64::from(a.read) | u64::from(a.write) << 1 | u64::from(a.exec) << 2)
 }

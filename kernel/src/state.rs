@@ -4,9 +4,9 @@ use crate::arch::el1;
 use crate::arch::fp::Regs;
 use crate::arch::sysreg::{cntv_ctl_el0, vttbr_el2, write_lr};
 use crate::core_local::Core;
-use crate::gic;
 use crate::object::{Obj, Vcpu};
-use crate::switch::{flush_guest, load_aarch32, lr_count, save_loaded};
+use crate::switch::{flush_guest, load_special, lr_count, save_loaded};
+use crate::{gic, shadow};
 use abi::syscall::Status;
 use abi::vcpu::{MAX_LRS, STATE_VERSION, VcpuState, sys};
 use kcore::spsr::guest_lr;
@@ -25,8 +25,8 @@ pub fn save(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
     let fp = v.fp.get();
     let mut words = v.sys.get();
     words[sys::SCTLR_EL1] = v.sctlr.get();
-    words[sys::SP_EL0] = v.sp_el0.get();
     let page = v.shared();
+    words[sys::SP_EL0] = page.frame().sp();
     page.set_state(VcpuState {
         version: STATE_VERSION,
         fpcr: fp.fpcr as u32,
@@ -52,16 +52,17 @@ pub fn load(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
     // Not loaded: debug exceptions of EL0 would reach the VMMs that run beside this guest (TGE routes them to EL2).
     words[sys::MDSCR_EL1] = 0;
     v.sctlr.set(words[sys::SCTLR_EL1]);
-    v.sp_el0.set(words[sys::SP_EL0]);
+    page.frame().set_sp(words[sys::SP_EL0]);
     v.sys.set(words);
+    shadow::confine(v);
     v.fp.set(Regs { v: state.v, fpcr: u64::from(state.fpcr), fpsr: u64::from(state.fpsr) });
     if core.fp_owner.get() == Some(v) {
         v.fp.load();
     }
     cntv_ctl_el0::write(0);
     el1::load(v.sys.as_array_of_cells(), core.hcr_alone.get());
-    if v.aarch32.get() {
-        load_aarch32(core, v);
+    if v.hcr_off.get() != 0 {
+        load_special(core, v);
     }
     // Other tables and ASIDs than before.
     flush_guest(v);

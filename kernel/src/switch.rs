@@ -7,18 +7,25 @@
 use crate::arch::el1::{self, FPEXC_EN};
 use crate::arch::sysreg::*;
 use crate::arch::{isb, tlbi_local_vmid};
-use crate::config::{self, CPTR_BASE, CPTR_TFP, HCR_DOMAIN, HCR_RW, SCTLR_DOMAIN};
+use crate::config::{self, CPTR_BASE, CPTR_TFP, HCR_DOMAIN, HCR_VI, SCTLR_CLASSIC, SCTLR_DOMAIN};
 use crate::core_local::{Core, Mode};
 use crate::frame::{FrameRef, PageRef};
 use crate::object::{Entity, Obj, Thread, Vcpu, Which};
 use crate::{gic, notify};
 use abi::vcpu::{BELL_LR, MAX_LRS, reason, sys};
 use core::sync::atomic::Ordering;
-use kcore::spsr::{domain_spsr, guest_dirty, guest_ich_hcr, guest_lr, guest_spsr, guest_spsr32};
+use kcore::spsr::{
+    CLASSIC_GATES, classic_spsr, domain_spsr, guest_dirty, guest_ich_hcr, guest_lr, guest_spsr, guest_spsr32,
+};
 
 const ICH_HCR_EN: u64 = 1;
 /// EL0PCTEN, EL0VCTEN: EL0 reads the counters, and nothing else of the timers.
 const CNTKCTL_COUNTERS: u64 = 3;
+/// SPSR_EL2.M: not EL0.
+const SPSR_EL1: u64 = 0xc;
+/// Offset of a vector, and that of IRQs from a lower level.
+const VECTOR: u64 = 0x780;
+const VECTOR_IRQ: u64 = 0x480;
 const LR_PENDING: u64 = 1 << 62;
 const LR_HW: u64 = 1 << 61;
 
@@ -58,7 +65,10 @@ pub fn leave(core: &Core) {
                 save_el0(frame);
             }
         }
-        Which::Vcpu(v) => leave_guest(v),
+        Which::Vcpu(v) => {
+            settle(v);
+            leave_guest(v);
+        }
     }
     core.current.set(None);
     core.mode.set(Mode::Idle);
@@ -73,9 +83,30 @@ fn save_el0(frame: FrameRef) {
 fn leave_guest(v: Obj<Vcpu>) {
     let page = v.shared();
     page.frame().set_return(elr_el2::read(), spsr_el2::read());
+    page.frame().set_sp(sp_el0::read());
     v.sctlr.set(sctlr_el1::read());
-    v.sp_el0.set(sp_el0::read());
     ich_hcr_el2::write(0);
+}
+
+/// A classic guest is interrupted, maybe at EL1, before the HVC that ends its exception. Then its registers are made
+/// those of EL0 again. A virtual interrupt will be taken anew; anything else is what it exits with next.
+#[inline(always)]
+pub fn settle(v: Obj<Vcpu>) {
+    if v.classic.get() && spsr_el2::read() & SPSR_EL1 != 0 {
+        settle_el1(v);
+    }
+}
+
+#[cold]
+fn settle_el1(v: Obj<Vcpu>) {
+    if elr_el2::read() & VECTOR != VECTOR_IRQ && v.deferred.get() == 0 {
+        v.deferred.set(reason::SYNC as u8 + 1);
+        v.shared().set_esr(esr_el1::read());
+        v.shared().set_far(far_el1::read());
+        v.shared().set_ipa(0);
+    }
+    elr_el2::write(elr_el1::read());
+    spsr_el2::write(classic_spsr(spsr_el1::read()));
 }
 
 #[inline(always)]
@@ -161,12 +192,16 @@ fn start_handler(core: &Core, v: Obj<Vcpu>, why: u64) {
 
 /// Whether there is something that the VMM must see.
 pub fn has_news(v: Obj<Vcpu>) -> bool {
-    v.rung.load(Ordering::Acquire) || v.kicked.load(Ordering::Acquire) || v.timer_passed.get() || v.serror.get()
+    v.rung.load(Ordering::Acquire) || v.kicked.load(Ordering::Acquire) || v.timer_passed.get() || v.deferred.get() != 0
 }
 
 /// Something that the VMM must see before the guest goes on.
 #[inline(always)]
 pub fn pending_reason(v: Obj<Vcpu>) -> Option<u64> {
+    let deferred = v.deferred.take();
+    if deferred != 0 {
+        return Some(u64::from(deferred) - 1);
+    }
     let kicked = v.kicked.load(Ordering::Relaxed) && v.kicked.swap(false, Ordering::Acquire);
     if kicked || v.rung.load(Ordering::Relaxed) {
         v.rung.swap(false, Ordering::Acquire);
@@ -176,10 +211,7 @@ pub fn pending_reason(v: Obj<Vcpu>) -> Option<u64> {
             return Some(reason::KICK);
         }
     }
-    if v.timer_passed.replace(false) {
-        return Some(reason::TIMER);
-    }
-    v.serror.replace(false).then_some(reason::SERROR)
+    v.timer_passed.replace(false).then_some(reason::TIMER)
 }
 
 /// Enters the guest, or its handler when there is something to tell. Loaded already; not left in guest state.
@@ -196,22 +228,41 @@ pub fn resume(core: &Core, v: Obj<Vcpu>) {
     if v.timer_held.get() {
         inject_timer(v);
     }
-    ich_hcr_el2::write(ICH_HCR_EN | guest_ich_hcr(page.hcr()));
-    sctlr_el1::write(v.sctlr.get());
-    sp_el0::write(v.sp_el0.get());
-    vttbr_el2::write(v.guest_vttbr.get());
-    hcr_el2::write(core.guest_hcr.get());
     let frame = page.frame();
-    elr_el2::write(frame.elr());
     let spsr = frame.spsr();
-    spsr_el2::write(if v.aarch32.get() {
-        guest_spsr32(spsr)
+    if v.classic.get() {
+        load_view(core, v, page);
+        spsr_el2::write(classic_spsr(spsr));
     } else {
-        guest_spsr(spsr, config::AARCH32.load(Ordering::Relaxed))
-    });
+        ich_hcr_el2::write(ICH_HCR_EN | guest_ich_hcr(page.hcr()));
+        sctlr_el1::write(v.sctlr.get());
+        hcr_el2::write(core.guest_hcr.get());
+        spsr_el2::write(if v.aarch32.get() {
+            guest_spsr32(spsr)
+        } else {
+            guest_spsr(spsr, config::AARCH32.load(Ordering::Relaxed))
+        });
+    }
+    vttbr_el2::write(v.guest_vttbr.get());
+    elr_el2::write(frame.elr());
+    sp_el0::write(frame.sp());
     core.frame.set(frame.0);
     core.mode.set(Mode::Guest);
     v.in_handler.set(false);
+}
+
+/// Translation, gates and virtual interrupt of a classic guest.
+fn load_view(core: &Core, v: Obj<Vcpu>, page: PageRef) {
+    let Some(space) = v.space.get() else { return };
+    let view = page.view();
+    let (low, high) = (view & 63, view >> 8 & 63);
+    let root = |n: u64| space.roots.as_array_of_cells()[n as usize].get();
+    // One ASID for both halves: that of the pair.
+    ttbr0_el1::write(root(low) | (low | high << 8) << 48);
+    ttbr1_el1::write(root(high));
+    sctlr_el1::write(SCTLR_CLASSIC | page.gates() & CLASSIC_GATES);
+    tpidrro_el0::write(page.tpidrro());
+    hcr_el2::write(core.guest_hcr.get() | (view >> 16 & 1) * HCR_VI);
 }
 
 fn install_lrs(page: PageRef, dirty: u64) {
@@ -261,8 +312,8 @@ pub fn load_vcpu(core: &Core, v: Obj<Vcpu>) {
     unload_vcpu(core);
     let words = v.sys.as_array_of_cells();
     el1::load(words, core.hcr_alone.get());
-    if v.aarch32.get() {
-        load_aarch32(core, v);
+    if v.hcr_off.get() != 0 {
+        load_special(core, v);
     }
     if v.lrs_used.get() != 0 {
         load_lrs(v, |n| v.lrs.as_array_of_cells()[n].get());
@@ -301,8 +352,8 @@ pub fn unload_vcpu(core: &Core) {
     if v.sys.as_array_of_cells()[sys::TIMER_ACTIVE].get() != 0 {
         gic::set_ppi_active(gic::PPI_VTIMER, false);
     }
-    if v.aarch32.get() {
-        end_aarch32(core, v);
+    if v.hcr_off.get() != 0 {
+        end_special(core, v);
     }
     crate::sched::arm_vcpu(core, v);
 }
@@ -316,12 +367,15 @@ fn for_each_lr(mut set: u64, f: impl Fn(usize)) {
     }
 }
 
-/// The rest of [`load_vcpu`] for an AArch32 guest. FPEXC is its own while it owns FP; else EN is set, so that FP traps to
+/// The rest of [`load_vcpu`] for an AArch32 or a classic guest. FPEXC is its own while it owns FP; else EN is set, so that FP traps to
 /// EL2 before FPEXC makes it undefined (Arm ARM G1.13).
 #[cold]
-pub fn load_aarch32(core: &Core, v: Obj<Vcpu>) {
+pub fn load_special(core: &Core, v: Obj<Vcpu>) {
+    [&core.hcr_alone, &core.guest_hcr].iter().for_each(|hcr| hcr.set(hcr.get() & !v.hcr_off.get()));
+    if v.classic.get() {
+        return;
+    }
     el1::load_aarch32(v.sys.as_array_of_cells());
-    [&core.hcr_alone, &core.guest_hcr].iter().for_each(|hcr| hcr.set(hcr.get() & !HCR_RW));
     set_fpexc(core, v, v.sys.as_array_of_cells()[sys::FPEXC32_EL2].get());
 }
 
@@ -344,11 +398,13 @@ fn save_aarch32(core: &Core, v: Obj<Vcpu>) {
     }
 }
 
-/// An AArch32 guest is loaded no more. Who runs next sets CPTR_EL2.
+/// Such a guest is loaded no more. Who runs next sets CPTR_EL2.
 #[cold]
-fn end_aarch32(core: &Core, v: Obj<Vcpu>) {
-    [&core.hcr_alone, &core.guest_hcr].iter().for_each(|hcr| hcr.set(hcr.get() | HCR_RW));
-    set_fpexc(core, v, FPEXC_EN);
+fn end_special(core: &Core, v: Obj<Vcpu>) {
+    [&core.hcr_alone, &core.guest_hcr].iter().for_each(|hcr| hcr.set(hcr.get() | v.hcr_off.get()));
+    if v.aarch32.get() {
+        set_fpexc(core, v, FPEXC_EN);
+    }
 }
 
 /// The current guest exits for a maintenance interrupt.
@@ -423,8 +479,8 @@ pub fn take_fp(core: &Core, v: Obj<Vcpu>) {
 
 /// The loaded vCPU is destroyed: its state is forgotten. Also at start, when what the registers hold is unknown.
 pub fn discard_loaded(core: &Core) {
-    if let Some(v) = core.loaded.get().filter(|v| v.aarch32.get()) {
-        end_aarch32(core, v);
+    if let Some(v) = core.loaded.get().filter(|v| v.hcr_off.get() != 0) {
+        end_special(core, v);
         cptr_el2::write(CPTR_BASE | CPTR_TFP);
     }
     cntv_ctl_el0::write(0);

@@ -6,7 +6,7 @@ use crate::core_local::{Core, Mode};
 use crate::frame::FrameRef;
 use crate::memory::{self, MANAGEMENT, MapArgs};
 use crate::object::{Domain, Endpoint, Entity, Frame, Irq, Notification, Obj, RunState, Vcpu, Which};
-use crate::{caps, create, destroy, domain, gic, ipc, log, notify, power, sched, space, state, stats, switch};
+use crate::{caps, create, destroy, domain, gic, ipc, log, notify, power, sched, shadow, space, state, stats, switch};
 use abi::cap::rights;
 use abi::syscall::{self as sc, Status, counter, stop};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -112,6 +112,8 @@ impl Call {
             sc::FRAME_SPLIT => memory::split(d, a[0], a[1], a[2]),
             sc::MAP => self.map(a),
             sc::UNMAP => self.unmap(a),
+            sc::SHADOW_MAP => self.progress(self.shadow(a)?.map(a[3], a[4])),
+            sc::SHADOW_UNMAP => self.progress(self.shadow(a)?.unmap()),
             sc::REVOKE => memory::revoke(memory::owned(d, a[0])?),
             sc::DONATE => memory::donate(d, a[0], caps::get(d, a[1], rights::WRITE)?),
             sc::THREAD => create::control(d, a[0], a[1], a[2]),
@@ -185,9 +187,19 @@ impl Call {
         let f: Obj<Frame> = caps::get(self.domain, a[0], a[5] & rights::ALL)?;
         let target = caps::translation(self.domain, a[1], rights::WRITE)?;
         let args = MapArgs { ipa: a[2], first: a[3], pages: a[4], rights: a[5] };
-        let (done, more) = memory::map(f, target, &args)?;
+        self.progress(memory::map(f, target, &args))
+    }
+
+    /// Pages done, and whether there are more.
+    fn progress(&self, step: Result<(u64, bool), Status>) -> Outcome {
+        let (done, more) = step?;
         self.results(&[done])?;
         if more { Err(Status::Again) } else { Ok(()) }
+    }
+
+    fn shadow(&self, a: [u64; 6]) -> Result<shadow::Place, Status> {
+        self.results(&[0])?;
+        shadow::Place::new(caps::get(self.domain, a[0], rights::WRITE)?, a[1], a[2])
     }
 
     fn unmap(&self, a: [u64; 6]) -> Outcome {
@@ -265,6 +277,7 @@ impl Call {
         let kept = |reading: &AtomicU64| reading.load(Ordering::Relaxed);
         let value = match a[1] {
             counter::POOL_FREE => pool_free(),
+            counter::GUEST_HCR => self.core.guest_hcr.get(),
             which => stats::get(which).map(kept).ok_or(Status::BadArg)?,
         };
         self.results(&[value])

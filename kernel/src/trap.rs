@@ -62,7 +62,7 @@ pub extern "C" fn lower_serror() {
     match (core.mode.get(), core.current.get().map(Entity::which)) {
         (Mode::Guest, Some(Which::Vcpu(v))) => {
             v.shared().set_esr(esr_el2::read());
-            v.serror.set(true);
+            v.deferred.set(reason::SERROR as u8 + 1);
             core.resched.set(true);
         }
         _ => domain::stop_current(core, stop::SERROR),
@@ -131,11 +131,11 @@ fn ring(v: Obj<Vcpu>, slot: u64) -> Result<(), Status> {
 }
 
 /// WFI while others want the core. (WFE is not trapped.) A conditional one of AArch32 is the VMM's: an implementation may
-/// trap it although its condition fails, and IT has to be advanced.
+/// trap it although its condition fails, and IT has to be advanced. So is a classic guest's: the VMM knows what is pending.
 fn wait_for_interrupt(core: &'static Core, v: Obj<Vcpu>, esr: u64) {
     // ESR_EL2.CV and COND: valid, and not "always".
     let (spsr, conditional) = (spsr_el2::read(), matches!((esr >> 20) & 0x1f, 0x10..=0x1d));
-    if spsr & SPSR_AARCH32 != 0 && (spsr & SPSR_IT != 0 || conditional) {
+    if v.classic.get() || spsr & SPSR_AARCH32 != 0 && (spsr & SPSR_IT != 0 || conditional) {
         v.shared().set_esr(esr);
         return switch::exit(core, v, reason::SYNC);
     }

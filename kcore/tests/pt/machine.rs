@@ -5,9 +5,8 @@
 //! holds old and new entries beside each other, and table descriptors apart from what they lead to. What this one set
 //! never does, no TLB of any number of cores can do.
 
-use kcore::pt::TableMemory;
-use kcore::pt::bbm_required;
 use kcore::pt::desc::{ADDR, is_table, is_valid, table};
+use kcore::pt::{Stage, TableMemory, bbm_required};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub const ROOT: u64 = 0x4000_0000;
@@ -18,7 +17,8 @@ pub fn size(level: u32) -> u64 {
     1 << (39 - 9 * level)
 }
 
-pub struct Machine {
+/// `ROOT_LEVEL` 0: tables of stage 1, 1: of stage 2.
+pub struct Machine<const ROOT_LEVEL: u32 = 1> {
     /// Entries that are not 0, by table page.
     tables: BTreeMap<u64, BTreeMap<usize, u64>>,
     spare: Vec<u64>,
@@ -37,7 +37,7 @@ pub struct Machine {
     pub accesses: std::cell::Cell<u32>,
 }
 
-impl Machine {
+impl<const ROOT_LEVEL: u32> Machine<ROOT_LEVEL> {
     pub fn new(pages: u32) -> Self {
         Self {
             tables: BTreeMap::from([(ROOT, BTreeMap::new())]),
@@ -65,7 +65,7 @@ impl Machine {
     /// Whether some core may translate an address of the range.
     pub fn can_translate(&self, ipa: u64, bytes: u64) -> bool {
         bytes > 0
-            && (1..=3).any(|level| {
+            && (ROOT_LEVEL..=3).any(|level| {
                 let first = ipa & !(size(level) - 1);
                 let mut cached = self.tlb.range((level, first)..(level, ipa + bytes));
                 cached.any(|(_, &desc)| !is_table(level, desc))
@@ -74,7 +74,7 @@ impl Machine {
 
     /// Every table's count in its descriptor is right, and none is empty.
     pub fn check_counts(&self) {
-        self.check_count_of(1, ROOT);
+        self.check_count_of(ROOT_LEVEL, ROOT);
     }
 
     fn check_count_of(&self, level: u32, page: u64) {
@@ -89,7 +89,7 @@ impl Machine {
     /// Where the table is reached from: (its level, the first IPA that it translates).
     fn contexts(&self, page: u64) -> Vec<(u32, u64)> {
         let cached = self.links.get(&page).into_iter().flatten().copied();
-        cached.chain((page == ROOT).then_some((1, 0))).collect()
+        cached.chain((page == ROOT).then_some((ROOT_LEVEL, 0))).collect()
     }
 
     /// Some core walks by way of the table and caches all that it finds.
@@ -121,7 +121,7 @@ impl Machine {
         if let Some(&old) = self.tlb.get(&(level, base)) {
             assert_eq!(old, desc, "old and new entry at {base:#x} level {level}");
         }
-        for above in 1..level {
+        for above in ROOT_LEVEL..level {
             if let Some(&old) = self.tlb.get(&(above, base & !(size(above) - 1))) {
                 assert!(is_table(above, old), "entry {base:#x} level {level} inside of a cached block");
             }
@@ -154,7 +154,7 @@ impl Machine {
     /// Some core walks to `ipa`. All else that it can reach is cached.
     fn walk_again(&mut self, ipa: u64) {
         let mut table_page = Some(ROOT);
-        for level in 1..=3 {
+        for level in ROOT_LEVEL..=3 {
             let Some(page) = table_page else { break };
             let base = ipa & !(size(level) - 1);
             let index = (ipa >> (39 - 9 * level)) as usize & 511;
@@ -165,7 +165,11 @@ impl Machine {
     }
 }
 
-impl TableMemory for Machine {
+impl<const ROOT_LEVEL: u32> TableMemory for Machine<ROOT_LEVEL> {
+    fn stage(&self) -> Stage {
+        if ROOT_LEVEL == 0 { Stage::One } else { Stage::Two }
+    }
+
     fn read(&self, table: u64, index: usize) -> u64 {
         self.accesses.set(self.accesses.get() + 1);
         self.tables[&table].get(&index).copied().unwrap_or(0)
@@ -210,7 +214,7 @@ impl TableMemory for Machine {
 
     fn flush_ipa(&mut self, ipa: u64) {
         if !self.flushes_are_lost {
-            (1..=3).for_each(|level| self.drop_cached(level, ipa & !(size(level) - 1)));
+            (ROOT_LEVEL..=3).for_each(|level| self.drop_cached(level, ipa & !(size(level) - 1)));
             self.walk_again(ipa);
         }
     }

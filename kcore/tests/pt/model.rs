@@ -51,6 +51,6 @@ impl Model {
     /// Pages where something may change, and their neighbours.
     pub fn borders(&self) -> Vec<u64> {
         let ends = self.0.iter().flat_map(|m| [m.ipa, m.ipa + m.pages / 2, m.ipa + m.pages]);
-        ends.flat_map(|page| [page.saturating_sub(1), page]).filter(|page| *page < 1 << 27).collect()
+        ends.flat_map(|page| [page.saturating_sub(1), page]).filter(|page| *page < 1 << 36).collect()
     }
 }

@@ -6,11 +6,13 @@ pub mod el1;
 pub mod fp;
 pub mod sysreg;
 
+use crate::config::SCTLR_CLASSIC;
 use crate::core_local::{Core, Mode};
-use crate::object::{Thread, Vcpu};
+use crate::object::{Space, Thread, Vcpu};
 use crate::trap::ec;
-use abi::vcpu::{RegFrame, VcpuPage};
+use abi::vcpu::{RegFrame, VcpuPage, reason};
 use core::mem::offset_of;
+use kcore::spsr::{CLASSIC_GATES, CLASSIC_SPSR};
 
 /// Bytes of a core's kernel stack with its guard page, the lowest.
 pub const STACK_STRIDE: usize = 5 * 4096;
@@ -18,15 +20,16 @@ pub const STACK_STRIDE: usize = 5 * 4096;
 // What the paths in vectors.S take for granted: pairs that one LDP or LDR loads.
 const _: () = {
     assert!(offset_of!(Core, guest_spsr) == offset_of!(Core, guest_hcr) + 8);
-    assert!(offset_of!(Vcpu, sp_el0) == offset_of!(Vcpu, sctlr) + 8);
     assert!(offset_of!(Vcpu, stack) == offset_of!(Vcpu, entry) + 8);
     assert!(offset_of!(Vcpu, domain_vttbr) == offset_of!(Vcpu, argument) + 8);
-    assert!(offset_of!(Vcpu, kicked).is_multiple_of(8) && offset_of!(Vcpu, rung) == offset_of!(Vcpu, kicked) + 5);
+    assert!(offset_of!(Vcpu, kicked).is_multiple_of(8) && offset_of!(Vcpu, classic) == offset_of!(Vcpu, kicked) + 6);
     assert!(offset_of!(Vcpu, vmm_deadline) == offset_of!(Vcpu, kicked) + 8);
     // SP_EL2 is a frame's address: SCTLR_EL2.SA wants 16 bytes.
     assert!(offset_of!(Thread, frame).is_multiple_of(16) && offset_of!(Vcpu, handler).is_multiple_of(16));
     assert!(offset_of!(VcpuPage, frame) == 0 && Mode::Guest as u8 == 0);
     assert!(offset_of!(VcpuPage, exit.ipa) == offset_of!(VcpuPage, exit.far) + 8);
+    assert!(offset_of!(RegFrame, sp) == offset_of!(RegFrame, spsr) + 8);
+    assert!(offset_of!(VcpuPage, classic.sctlr) == offset_of!(VcpuPage, classic.view) + 8);
 };
 
 core::arch::global_asm!(
@@ -51,6 +54,9 @@ core::arch::global_asm!(
     CORE_GUEST_REGIME = const offset_of!(Core, guest_hcr),
     MODE_HANDLER = const Mode::Handler as u8,
     VCPU_SCTLR = const offset_of!(Vcpu, sctlr),
+    VCPU_CLASSIC = const offset_of!(Vcpu, classic),
+    VCPU_SPACE = const offset_of!(Vcpu, space),
+    SPACE_ROOTS = const offset_of!(Space, roots),
     VCPU_ENTRY = const offset_of!(Vcpu, entry),
     VCPU_ARGUMENT = const offset_of!(Vcpu, argument),
     VCPU_IN_HANDLER = const offset_of!(Vcpu, in_handler),
@@ -59,6 +65,8 @@ core::arch::global_asm!(
     VCPU_PAGE = const offset_of!(Vcpu, page),
     VCPU_GUEST_VTTBR = const offset_of!(Vcpu, guest_vttbr),
     FRAME_ELR = const offset_of!(RegFrame, elr),
+    FRAME_SPSR = const offset_of!(RegFrame, spsr),
+    FRAME_SP = const offset_of!(RegFrame, sp),
     EXIT_REASON = const offset_of!(VcpuPage, exit.reason),
     EXIT_FAR = const offset_of!(VcpuPage, exit.far),
     IRQ_ELRSR = const offset_of!(VcpuPage, irq.elrsr),
@@ -66,6 +74,12 @@ core::arch::global_asm!(
     IRQ_LR1 = const offset_of!(VcpuPage, irq.lr) + 8,
     IRQ_TIMER = const offset_of!(VcpuPage, irq.timer),
     IRQ_HCR = const offset_of!(VcpuPage, irq.hcr),
+    CLASSIC_VIEW = const offset_of!(VcpuPage, classic.view),
+    CLASSIC_TPIDRRO = const offset_of!(VcpuPage, classic.tpidrro),
+    CLASSIC_SPSR = const CLASSIC_SPSR,
+    CLASSIC_GATES = const CLASSIC_GATES,
+    SCTLR_CLASSIC = const SCTLR_CLASSIC,
+    REASON_VIRQ = const reason::VIRQ,
     EC_SVC64 = const ec::SVC64,
     EC_HVC64 = const ec::HVC64,
     EC_SYSREG = const ec::SYSREG,
@@ -78,6 +92,7 @@ core::arch::global_asm!(
 
 unsafe extern "C" {
     static vectors: u8;
+    static el1_vectors: u8;
     static __stacks: u8;
     fn return_to_lower() -> !;
     fn _secondary();
@@ -98,6 +113,11 @@ pub fn symbols() -> (u64, u64, u64, u64) {
         _secondary as *const () as u64,
         _head as *const () as u64,
     )
+}
+
+/// Linked address of the page of EL1 vectors of classic guests.
+pub fn el1_page() -> u64 {
+    (&raw const el1_vectors) as u64
 }
 
 /// Makes functions of instructions without operands.
@@ -125,6 +145,8 @@ instructions! {
     wfe "wfe";
     /// TLBI of all stage 1 and stage 2 entries of the VMID in VTTBR_EL2, on all cores.
     tlbi_vmid "dsb ishst", "tlbi vmalls12e1is", "dsb ish", "isb";
+    /// TLBI of all stage 1 entries of the VMID in VTTBR_EL2, on all cores.
+    tlbi_stage1 "dsb ishst", "tlbi vmalle1is", "dsb ish", "isb";
     /// TLBI and instruction cache of this core for the VMID in VTTBR_EL2: two vCPUs of a VM share it and their ASIDs.
     tlbi_local_vmid "dsb nshst", "tlbi vmalle1", "ic iallu", "dsb nsh", "isb";
     /// TLBI of all EL2 entries, on all cores.
@@ -144,6 +166,19 @@ pub fn tlbi_ipa(ipa: u64) {
         core::arch::asm!(
             "dsb ishst", "tlbi ipas2e1is, {0}", "dsb ish", "tlbi vmalle1is", "dsb ish", "isb",
             in(reg) ipa >> 12, options(nostack, preserves_flags)
+        );
+    }
+}
+
+/// TLBI of one 48-bit virtual address, as one of the low and of the high half, all ASIDs and levels, for the VMID in
+/// VTTBR_EL2.
+pub fn tlbi_va(va: u64) {
+    let (low, high) = (va >> 12, va >> 12 | 0xff << 36);
+    // SAFETY: dropping TLB entries is always allowed.
+    unsafe {
+        core::arch::asm!(
+            "dsb ishst", "tlbi vaae1is, {0}", "tlbi vaae1is, {1}", "dsb ish", "isb",
+            in(reg) low, in(reg) high, options(nostack, preserves_flags)
         );
     }
 }

@@ -125,18 +125,20 @@ guest_sync:
     cmp     x3, #{EC_HVC64}
     b.ne    rust_sync_saved
     and     w3, w2, #0xffff
-    cbnz    w3, rust_sync_saved             // the kernel's own calls, and such as nobody makes often
+    cbnz    w3, guest_hvc
 2:  stp     xzr, x2, [sp, #{EXIT_REASON}]   // reason::SYNC, ESR
     ldr     x1, [x0, #{CORE_CURRENT}]
     mrs     x2, elr_el2
     mrs     x3, spsr_el2
-    stp     x2, x3, [sp, #{FRAME_ELR}]
+exit_guest:                                 // x1 = vCPU, x2 = ELR, x3 = SPSR
+    mrs     x4, sp_el0
+    str     x2, [sp, #{FRAME_ELR}]
+    stp     x3, x4, [sp, #{FRAME_SPSR}]
     mrs     x2, S3_4_C12_C11_5              // ICH_ELRSR_EL2
     str     x2, [sp, #{IRQ_ELRSR}]
     msr     S3_4_C12_C11_0, xzr             // ICH_HCR_EL2
     mrs     x2, sctlr_el1
-    mrs     x3, sp_el0
-    stp     x2, x3, [x1, #{VCPU_SCTLR}]
+    str     x2, [x1, #{VCPU_SCTLR}]
     ldp     x2, x3, [x0, #{CORE_DOMAIN_REGIME}]
     msr     sctlr_el1, x2
     msr     hcr_el2, x3
@@ -162,11 +164,27 @@ guest_sync:
     dsb     nsh
     isb
 
+// An HVC that is not plain: the kernel's own calls, such as nobody makes often, and EL1's of a classic guest, which is
+// the exception that EL0 has taken.
+guest_hvc:
+    tbz     w3, #14, rust_sync_saved
+    ldr     x1, [x0, #{CORE_CURRENT}]
+    ldrb    w4, [x1, #{VCPU_CLASSIC}]
+    cbz     w4, rust_sync_saved
+    and     w3, w3, #0xf
+    mrs     x2, esr_el1
+    mrs     x4, far_el1
+    stp     x3, x2, [sp, #{EXIT_REASON}]
+    stp     x4, xzr, [sp, #{EXIT_FAR}]
+    mrs     x2, elr_el1
+    mrs     x3, spsr_el1
+    b       exit_guest
+
 // The handler is done: the guest goes on. x0 = core; the handler's registers are forgotten.
 resume_guest:
     ldr     x1, [x0, #{CORE_CURRENT}]
-    ldr     x2, [x1, #{VCPU_NEWS}]          // kick, timers, SError, AArch32, doorbell
-    cbnz    x2, resume_rust
+    ldr     x2, [x1, #{VCPU_NEWS}]          // kick, timers, SError, AArch32, doorbell, classic
+    cbnz    x2, resume_classic
     ldr     x2, [x1, #{VCPU_PAGE}]
     ldr     x3, [x2, #{IRQ_DIRTY}]
     cbnz    x3, resume_with_lr
@@ -185,9 +203,11 @@ resume_clean:
     and     x3, x3, #0xe
     orr     x3, x3, #1
     msr     S3_4_C12_C11_0, x3
-    ldp     x3, x4, [x1, #{VCPU_SCTLR}]
+    ldr     x3, [x1, #{VCPU_SCTLR}]
+    ldr     x4, [x2, #{FRAME_SP}]
     msr     sctlr_el1, x3
     msr     sp_el0, x4
+resume_tail:
     ldr     x3, [x1, #{VCPU_GUEST_VTTBR}]
     msr     vttbr_el2, x3
     strb    wzr, [x0, #{CORE_MODE}]
@@ -222,6 +242,43 @@ resume_with_lr:
     msr     S3_4_C12_C12_1, x3              // ICH_LR1_EL2
     str     xzr, [x2, #{IRQ_DIRTY}]
     b       resume_clean
+
+// `switch::load_view`, where nothing but being classic is in the word.
+resume_classic:
+    eor     x2, x2, #(1 << 48)
+    cbnz    x2, resume_rust
+    ldr     x2, [x1, #{VCPU_PAGE}]
+    ldr     x5, [x1, #{VCPU_SPACE}]
+    ldp     x3, x4, [x2, #{CLASSIC_VIEW}]   // each word is read once
+    add     x5, x5, #{SPACE_ROOTS}
+    and     x6, x3, #0x3f
+    ubfx    x7, x3, #8, #6
+    ldr     x8, [x5, x6, lsl #3]
+    ldr     x9, [x5, x7, lsl #3]
+    orr     x6, x6, x7, lsl #8              // the ASID of the pair
+    orr     x8, x8, x6, lsl #48
+    msr     ttbr0_el1, x8
+    msr     ttbr1_el1, x9
+    ldr     x6, ={CLASSIC_GATES}
+    ldr     x7, ={SCTLR_CLASSIC}
+    and     x4, x4, x6
+    orr     x4, x4, x7
+    msr     sctlr_el1, x4
+    ldr     x6, [x0, #{CORE_GUEST_REGIME}]
+    ubfx    x3, x3, #16, #1
+    orr     x6, x6, x3, lsl #7              // HCR_EL2.VI
+    msr     hcr_el2, x6
+    ldr     x3, [x2, #{CLASSIC_TPIDRRO}]
+    msr     tpidrro_el0, x3
+    ldr     x3, [x2, #{FRAME_ELR}]
+    ldp     x4, x5, [x2, #{FRAME_SPSR}]
+    ldr     x6, ={CLASSIC_SPSR}
+    msr     elr_el2, x3
+    and     x4, x4, x6
+    msr     spsr_el2, x4
+    msr     sp_el0, x5
+    b       resume_tail
+    .ltorg
 
 // Continues in the current frame (Core::frame).
 .global return_to_lower
@@ -268,3 +325,18 @@ kernel_fault:
     bl      {kernel_fault}
 1:  wfe
     b       1b
+
+// The page that classic guests have at EL1: each exception of EL0 goes on to EL2 at once. The immediate is 0x4000 | reason.
+.macro HVCS count, reason
+    .rept   \count * 32
+    hvc     #(0x4000 | \reason)
+    .endr
+.endm
+.balign 4096
+.global el1_vectors
+el1_vectors:
+    HVCS    9, 0
+    HVCS    1, {REASON_VIRQ}
+    HVCS    15, 0
+    HVCS    1, {REASON_VIRQ}
+    HVCS    6, 0

@@ -66,7 +66,7 @@ fn expect(number: u64, arguments: [u64; 6], expected: Status) -> Outcome {
 }
 
 fn unknown_numbers_are_no_syscalls() -> Outcome {
-    for number in (9..16).chain([41, 42, 63, 64, 255, 256, 1 << 16, 1 << 32, 1 << 32 | sc::YIELD, 1 << 63, MAX]) {
+    for number in (9..16).chain([43, 44, 63, 64, 255, 256, 1 << 16, 1 << 32, 1 << 32 | sc::YIELD, 1 << 63, MAX]) {
         expect(number, [SELF; 6], Status::BadSyscall)?;
     }
     expect(sc::VCPU_RESUME, [0; 6], Status::BadState)
@@ -97,6 +97,8 @@ const ROWS: &[Row] = &[
     (sc::MAP, 1, TRANSLATIONS, [PAGE, 0, 0, 0, 1, 1], true),
     (sc::UNMAP, 0, &[Kind::Frame], [0, SPACE, 0, 0, 0, 0], true),
     (sc::UNMAP, 1, TRANSLATIONS, [PAGE, 0, 0, 0, 0, 0], true),
+    (sc::SHADOW_MAP, 0, &[Kind::Space], [0, 1 << 16, 0, 0, 0, 0], true),
+    (sc::SHADOW_UNMAP, 0, &[Kind::Space], [0; 6], true),
     (sc::REVOKE, 0, &[Kind::Frame], [0; 6], true),
     (sc::DONATE, 0, &[Kind::Frame], [0, DOMAIN, 0, 0, 0, 0], true),
     (sc::DONATE, 1, &[Kind::Domain], [PAGE, 0, 0, 0, 0, 0], true),

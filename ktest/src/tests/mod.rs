@@ -8,6 +8,7 @@ mod bell;
 mod bind;
 mod budgets;
 mod caps;
+mod classic;
 mod destroy;
 mod frames;
 mod hidden;
@@ -54,6 +55,7 @@ pub static ALL: &[&[Test]] = &[
     bell::TESTS,
     bind::TESTS,
     aarch32::TESTS,
+    classic::TESTS,
     hidden::TESTS,
     vhostile::TESTS,
     hostile::TESTS,
