@@ -1,8 +1,9 @@
 //! Attachments of a frame range, in a table inside of the frame object's page.
 //!
-//! An attachment is named by the address of that page with its index in the low bits; `next` and `prev` link all
+//! An attachment is named by the address of that page with its index in the low bits; `link` links all
 //! attachments of one Space by these names ([`crate::queue::Links`]), so that a Space can be destroyed.
 
+use crate::queue::Link;
 use abi::{PAGE_SHIFT, PAGE_SIZE};
 
 /// One attachment. `space` is 0 in a free slot.
@@ -13,10 +14,8 @@ pub struct Attachment {
     pub space: u64,
     /// First address in the Space, page aligned.
     pub ipa: u64,
-    /// Next attachment of the Space.
-    pub next: u64,
-    /// Previous attachment of the Space.
-    pub prev: u64,
+    /// Its neighbours among the attachments of the Space.
+    pub link: Link,
     /// First page in the frame range.
     pub first: u32,
     /// Pages.
@@ -92,7 +91,7 @@ impl AttachmentTable {
     /// slot was free.
     pub fn record(&mut self, (index, fresh): (usize, bool), new: Attachment) {
         match self.0.get_mut(index) {
-            Some(slot) if fresh => *slot = Attachment { next: 0, prev: 0, ..new },
+            Some(slot) if fresh => *slot = Attachment { link: Link::default(), ..new },
             Some(slot) => slot.pages += new.pages,
             None => {}
         }

@@ -6,12 +6,12 @@
 
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
-/// Access to the two words of an object.
-pub trait Wakes {
-    /// Link to the next object on the stack.
-    fn link(&self, id: u64) -> &AtomicU64;
-    /// Whether the object is on a stack.
-    fn queued(&self, id: u64) -> &AtomicBool;
+/// An object's place on a stack. All zeros is on none.
+#[derive(Debug, Default)]
+pub struct WakeLink {
+    /// The next object.
+    next: AtomicU64,
+    queued: AtomicBool,
 }
 
 /// The stack. All zeros is empty.
@@ -23,13 +23,13 @@ impl WakeStack {
     /// Pushes `id`, unless it is queued already. True: the stack was empty, the owner must be told by an SGI (with a
     /// DSB ISHST before it).
     #[must_use]
-    pub fn push(&self, wakes: &impl Wakes, id: u64) -> bool {
-        if wakes.queued(id).swap(true, Ordering::AcqRel) {
+    pub fn push<'a>(&self, link: impl Fn(u64) -> &'a WakeLink, id: u64) -> bool {
+        if link(id).queued.swap(true, Ordering::AcqRel) {
             return false;
         }
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
-            wakes.link(id).store(head, Ordering::Relaxed);
+            link(id).next.store(head, Ordering::Relaxed);
             // Release: the link is visible before the head that leads to it.
             match self.0.compare_exchange_weak(head, id, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return head == 0,
@@ -52,15 +52,15 @@ pub struct Taken(u64);
 
 impl Taken {
     /// The next object; from here on it can be pushed again.
-    pub fn next(&mut self, wakes: &impl Wakes) -> Option<u64> {
+    pub fn next<'a>(&mut self, link: impl Fn(u64) -> &'a WakeLink) -> Option<u64> {
         let id = self.0;
         if id == 0 {
             return None;
         }
-        self.0 = wakes.link(id).load(Ordering::Relaxed);
+        self.0 = link(id).next.load(Ordering::Relaxed);
         // Release: the link was read before another push can change it. Acquire: the reasons of all pushes that found
         // the flag set are visible.
-        wakes.queued(id).swap(false, Ordering::AcqRel);
+        link(id).queued.swap(false, Ordering::AcqRel);
         Some(id)
     }
 }

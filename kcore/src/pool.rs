@@ -1,12 +1,7 @@
-//! A domain's pool: the pages for its kernel objects and page tables, as a list through the free pages.
+//! A domain's pool: the pages for its kernel objects and page tables, as a list through the free pages. `word` gives the
+//! first word of a page.
 
-/// Access to the first word of a page that is in a pool.
-pub trait FirstWord {
-    /// Reads it.
-    fn read(&self, page: u64) -> u64;
-    /// Writes it.
-    fn write(&mut self, page: u64, word: u64);
-}
+use core::cell::Cell;
 
 /// A pool. All zeros is the empty pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,26 +26,25 @@ impl Pool {
     }
 
     /// Adds a donated page, all zeros.
-    pub fn add(&mut self, words: &mut impl FirstWord, page: u64) {
+    pub fn add<'a>(&mut self, word: impl Fn(u64) -> &'a Cell<u64>, page: u64) {
         self.total = self.total.saturating_add(1);
-        self.give(words, page);
+        self.give(word, page);
     }
 
     /// Gives a page back that [`Self::take`] returned, all zeros again.
-    pub fn give(&mut self, words: &mut impl FirstWord, page: u64) {
-        words.write(page, self.head);
+    pub fn give<'a>(&mut self, word: impl Fn(u64) -> &'a Cell<u64>, page: u64) {
+        word(page).set(self.head);
         self.head = page;
         self.free = self.free.saturating_add(1);
     }
 
     /// Takes a page, all zeros.
-    pub fn take(&mut self, words: &mut impl FirstWord) -> Option<u64> {
+    pub fn take<'a>(&mut self, word: impl Fn(u64) -> &'a Cell<u64>) -> Option<u64> {
         let page = self.head;
         if page == 0 {
             return None;
         }
-        self.head = words.read(page);
-        words.write(page, 0);
+        self.head = word(page).take();
         self.free = self.free.saturating_sub(1);
         Some(page)
     }

@@ -1,16 +1,22 @@
 //! Intrusive queues: the links live in the objects, so that no operation can fail or allocate.
 
-/// Access to the two link words of an object. 0 is the end. Each list that an object can be on at the same time has
-/// its own implementation, over its own words.
+/// The objects before and after one on a list; 0 is the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Link {
+    /// The object after it.
+    pub next: u64,
+    /// The object before it.
+    pub prev: u64,
+}
+
+/// Access to the links of objects. Each list that an object can be on at the same time has its own implementation, over
+/// links of its own.
 pub trait Links {
-    /// The object after `id`.
-    fn next(&self, id: u64) -> u64;
-    /// Sets the object after `id`.
-    fn set_next(&mut self, id: u64, next: u64);
-    /// The object before `id`.
-    fn prev(&self, id: u64) -> u64;
-    /// Sets the object before `id`.
-    fn set_prev(&mut self, id: u64, prev: u64);
+    /// The link of `id`.
+    fn link(&self, id: u64) -> Link;
+    /// Sets the link of `id`.
+    fn set_link(&mut self, id: u64, link: Link);
 }
 
 /// Doubly linked FIFO. All zeros is the empty list.
@@ -25,7 +31,7 @@ impl List {
     /// Nothing is on it.
     pub const EMPTY: Self = Self { head: 0, tail: 0 };
 
-    /// First object, 0 if there is none. Iterate with [`Links::next`].
+    /// First object, 0 if there is none. Iterate with [`Links::link`].
     #[must_use]
     pub const fn first(&self) -> u64 {
         self.head
@@ -50,19 +56,17 @@ impl List {
 
     /// Inserts `id` after `before`, which is on this list, or at the front if `before` is 0.
     pub fn insert_after(&mut self, links: &mut impl Links, before: u64, id: u64) {
-        let after = if before == 0 { self.head } else { links.next(before) };
-        links.set_prev(id, before);
-        links.set_next(id, after);
+        let after = if before == 0 { self.head } else { links.link(before).next };
+        links.set_link(id, Link { next: after, prev: before });
         self.join(links, before, id);
         self.join(links, id, after);
     }
 
     /// Takes `id`, which is on this list, off it.
     pub fn remove(&mut self, links: &mut impl Links, id: u64) {
-        let (before, after) = (links.prev(id), links.next(id));
-        self.join(links, before, after);
-        links.set_prev(id, 0);
-        links.set_next(id, 0);
+        let Link { next, prev } = links.link(id);
+        self.join(links, prev, next);
+        links.set_link(id, Link::default());
     }
 
     /// Takes the first object off.
@@ -80,12 +84,12 @@ impl List {
         if a == 0 {
             self.head = b;
         } else {
-            links.set_next(a, b);
+            links.set_link(a, Link { next: b, ..links.link(a) });
         }
         if b == 0 {
             self.tail = a;
         } else {
-            links.set_prev(b, a);
+            links.set_link(b, Link { prev: a, ..links.link(b) });
         }
     }
 }

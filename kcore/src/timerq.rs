@@ -21,7 +21,7 @@ impl TimerQueue {
         let deadline = timers.deadline(id);
         let mut before = self.list.last();
         while before != 0 && timers.deadline(before) > deadline {
-            before = timers.prev(before);
+            before = timers.link(before).prev;
         }
         self.list.insert_after(timers, before, id);
         before == 0

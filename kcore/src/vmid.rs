@@ -4,6 +4,7 @@
 #[derive(Clone, Debug)]
 pub struct VmidBitmap([u64; 4]);
 
+#[allow(clippy::new_without_default, reason = "const")]
 impl VmidBitmap {
     /// All free.
     #[must_use]
@@ -24,11 +25,5 @@ impl VmidBitmap {
         if let Some(word) = self.0.get_mut(usize::from(vmid / 64)).filter(|_| vmid != 0) {
             *word &= !(1 << (vmid % 64));
         }
-    }
-}
-
-impl Default for VmidBitmap {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -4,32 +4,27 @@
 
 use kcore::attach::{Attachment, AttachmentTable, HEADER, MAX};
 use kcore::notify::NotifyWord;
-use kcore::pool::{FirstWord, Pool};
+use kcore::pool::Pool;
 use kcore::vmid::VmidBitmap;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::Cell;
+use std::collections::BTreeSet;
 
-#[derive(Default)]
-struct Words(BTreeMap<u64, u64>);
-
-impl FirstWord for Words {
-    fn read(&self, page: u64) -> u64 {
-        self.0[&page]
-    }
-    fn write(&mut self, page: u64, word: u64) {
-        self.0.insert(page, word);
-    }
+/// The first words of pages, by page number.
+fn words() -> [Cell<u64>; 64] {
+    std::array::from_fn(|_| Cell::new(0))
 }
 
 #[test]
 fn test_pool_take_all_returns_each_page_once_and_zeroed() {
-    let (mut pool, mut words) = (Pool::default(), Words::default());
-    (1..=5).for_each(|n| pool.add(&mut words, n << 12));
+    let (mut pool, words) = (Pool::default(), words());
+    let word = |page: u64| &words[page as usize >> 12];
+    (1..=5).for_each(|n| pool.add(word, n << 12));
 
-    let taken: BTreeSet<u64> = std::iter::from_fn(|| pool.take(&mut words)).collect();
+    let taken: BTreeSet<u64> = std::iter::from_fn(|| pool.take(word)).collect();
 
     assert_eq!(taken, (1..=5).map(|n| n << 12).collect());
-    assert!(taken.iter().all(|page| words.read(*page) == 0));
+    assert!(taken.iter().all(|page| word(*page).get() == 0));
     assert_eq!((pool.free(), pool.total()), (0, 5));
 }
 
@@ -161,12 +156,13 @@ fn test_notify_no_bits_wakes_nobody() {
 proptest! {
     #[test]
     fn test_pool_any_history_counts_exactly(ops in prop::collection::vec(0..3u8, 0..60)) {
-        let (mut pool, mut words, mut taken, mut total) = (Pool::default(), Words::default(), Vec::new(), 0u32);
+        let (mut pool, words, mut taken, mut total) = (Pool::default(), words(), Vec::new(), 0u32);
+        let word = |page: u64| &words[page as usize >> 12];
         for op in ops {
             match op {
-                0 => { total += 1; pool.add(&mut words, u64::from(total) << 12); }
-                1 => taken.extend(pool.take(&mut words)),
-                _ => if let Some(page) = taken.pop() { pool.give(&mut words, page) },
+                0 => { total += 1; pool.add(word, u64::from(total) << 12); }
+                1 => taken.extend(pool.take(word)),
+                _ => if let Some(page) = taken.pop() { pool.give(word, page) },
             }
             prop_assert_eq!((pool.free(), pool.total()), (total - taken.len() as u32, total));
         }

@@ -2,32 +2,24 @@
 #![cfg(not(loom))]
 #![allow(unexpected_cfgs, reason = "cfg(loom) is set by RUSTFLAGS")]
 
-use kcore::queue::{Links, List, RunQueue};
+use kcore::queue::{Link, Links, List, RunQueue};
 use kcore::timerq::{TimerQueue, Timers};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 
 #[derive(Default)]
 struct Objects {
-    next: BTreeMap<u64, u64>,
-    prev: BTreeMap<u64, u64>,
+    links: BTreeMap<u64, Link>,
     deadlines: BTreeMap<u64, u64>,
 }
 
 impl Links for Objects {
-    fn next(&self, id: u64) -> u64 {
-        self.next.get(&id).copied().unwrap_or(0)
+    fn link(&self, id: u64) -> Link {
+        self.links.get(&id).copied().unwrap_or_default()
     }
-    fn set_next(&mut self, id: u64, next: u64) {
+    fn set_link(&mut self, id: u64, link: Link) {
         assert_ne!(id, 0);
-        self.next.insert(id, next);
-    }
-    fn prev(&self, id: u64) -> u64 {
-        self.prev.get(&id).copied().unwrap_or(0)
-    }
-    fn set_prev(&mut self, id: u64, prev: u64) {
-        assert_ne!(id, 0);
-        self.prev.insert(id, prev);
+        self.links.insert(id, link);
     }
 }
 
@@ -38,7 +30,7 @@ impl Timers for Objects {
 }
 
 fn contents(list: &List, objects: &Objects) -> Vec<u64> {
-    std::iter::successors(Some(list.first()), |&id| Some(objects.next(id))).take_while(|&id| id != 0).collect()
+    std::iter::successors(Some(list.first()), |&id| Some(objects.link(id).next)).take_while(|&id| id != 0).collect()
 }
 
 #[test]

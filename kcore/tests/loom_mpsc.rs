@@ -2,14 +2,13 @@
 #![allow(unexpected_cfgs, reason = "cfg(loom) is set by RUSTFLAGS")]
 #![cfg(loom)]
 
-use kcore::mpsc::{WakeStack, Wakes};
+use kcore::mpsc::{WakeLink, WakeStack};
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 
 struct Object {
-    link: AtomicU64,
-    queued: AtomicBool,
+    link: WakeLink,
     /// Why it was woken: one flag for each wake in a test.
     reasons: [AtomicU64; 3],
 }
@@ -22,25 +21,20 @@ struct World {
     told: AtomicU64,
 }
 
-impl Wakes for World {
-    fn link(&self, id: u64) -> &AtomicU64 {
-        &self.objects[id as usize - 1].link
-    }
-    fn queued(&self, id: u64) -> &AtomicBool {
-        &self.objects[id as usize - 1].queued
-    }
-}
-
 impl World {
     fn new() -> Arc<Self> {
         let reasons = || std::array::from_fn(|_| AtomicU64::new(0));
-        let object = || Object { link: AtomicU64::new(0), queued: AtomicBool::new(false), reasons: reasons() };
+        let object = || Object { link: WakeLink::default(), reasons: reasons() };
         Arc::new(Self { stack: WakeStack::default(), objects: [object(), object()], told: AtomicU64::new(0) })
+    }
+
+    fn link(&self, id: u64) -> &WakeLink {
+        &self.objects[id as usize - 1].link
     }
 
     fn wake(&self, id: u64, reason: usize) {
         self.objects[id as usize - 1].reasons[reason].store(1, Ordering::Relaxed);
-        if self.stack.push(self, id) {
+        if self.stack.push(|id| self.link(id), id) {
             self.told.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -49,7 +43,7 @@ impl World {
     fn drain(&self) -> Drained {
         let mut drained = Drained::default();
         let mut taken = self.stack.take_all();
-        while let Some(id) = taken.next(self) {
+        while let Some(id) = taken.next(|id| self.link(id)) {
             drained.objects += 1;
             for (n, reason) in self.objects[id as usize - 1].reasons.iter().enumerate() {
                 drained.reasons[n] |= reason.load(Ordering::Relaxed);

@@ -19,12 +19,7 @@ typed! { Domain Space Thread Vcpu SchedContext Endpoint Notification Irq Frame }
 /// The slot, if it is in range.
 #[inline(always)]
 pub fn slot(domain: Obj<Domain>, index: u64) -> Option<&'static AtomicU64> {
-    if index >= CAP_SLOTS {
-        return None;
-    }
-    // SAFETY: the table is one page of the domain's pool, identity-mapped, live as long as the domain.
-    #[allow(unsafe_code, reason = "tables live in donated pages")]
-    Some(unsafe { &*((domain.table.get() + 8 * index) as *const AtomicU64) })
+    Obj::<[AtomicU64; CAP_SLOTS as usize]>::at(domain.table.get()).live().get(index as usize)
 }
 
 /// The capability in a slot.
@@ -51,12 +46,6 @@ pub fn get_badged<T: Typed>(domain: Obj<Domain>, index: u64, rights: u64) -> Res
     Ok((Obj::at(addr), cap.badge()))
 }
 
-/// A notification with its badge.
-#[inline(always)]
-pub fn notification(domain: Obj<Domain>, index: u64, rights: u64) -> Result<(Obj<Notification>, u64), Status> {
-    get_badged(domain, index, rights)
-}
-
 /// Whether the slot holds authority over the machine, with `rights`.
 pub fn machine(domain: Obj<Domain>, index: u64, rights: u64) -> Result<(), Status> {
     word(domain, index)?.check(Kind::Machine, rights).map(|_| ())
@@ -66,11 +55,6 @@ pub fn machine(domain: Obj<Domain>, index: u64, rights: u64) -> Result<(), Statu
 pub fn empty_slot(domain: Obj<Domain>, index: u64) -> Result<&'static AtomicU64, Status> {
     let slot = slot(domain, index).ok_or(Status::BadArg)?;
     if slot.load(Ordering::Relaxed) == 0 { Ok(slot) } else { Err(Status::Taken) }
-}
-
-/// Writes a capability into an empty slot. Management lock.
-pub fn fill(slot: &AtomicU64, cap: CapWord) {
-    slot.store(cap.0, Ordering::Release);
 }
 
 /// The domain or space that a slot names as a translation: (space, domain whose pool its tables are from).

@@ -6,7 +6,7 @@ use crate::config::{self, HCR_DOMAIN, SCTLR_DOMAIN};
 use crate::exclusive::Exclusive;
 use crate::object::{Entity, Obj, SchedContext, Vcpu};
 use core::cell::Cell;
-use core::sync::atomic::{AtomicBool, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kcore::mpsc::{Taken, WakeStack};
 use kcore::queue::RunQueue;
 use kcore::spsr::GUEST_SPSR;
@@ -47,6 +47,8 @@ pub struct Core {
     pub index: Cell<usize>,
     /// MPIDR affinity of this core.
     pub mpidr: Cell<u64>,
+    /// Address of its GIC redistributor.
+    pub redistributor: Cell<u64>,
     /// HCR_EL2 for a guest that has the core alone.
     pub hcr_alone: Cell<u64>,
     /// What runs.
@@ -87,6 +89,7 @@ pub struct Core {
     /// The last destruction epoch that this core has seen with no reference held.
     pub seen: AtomicU64,
     /// Start of the stretch that is measured.
+    #[cfg(feature = "measure")]
     pub masked_since: Cell<u64>,
     /// The core runs.
     pub online: AtomicBool,
@@ -101,7 +104,7 @@ unsafe impl Sync for Core {}
 impl Core {
     /// Called once by each core before anything else.
     pub fn start(&'static self, index: usize) {
-        let (_, stacks, _, _) = arch::symbols();
+        let stacks = (&raw const arch::__stacks) as u64;
         self.index.set(index);
         self.mode.set(Mode::Idle);
         self.guest_spsr.set(GUEST_SPSR);
@@ -139,4 +142,9 @@ pub fn here() -> &'static Core {
     unsafe {
         &*(sysreg::tpidr_el2::read() as *const Core)
     }
+}
+
+/// The cores that run.
+pub fn online() -> impl Iterator<Item = &'static Core> {
+    CORES.iter().filter(|c| c.online.load(Ordering::Acquire))
 }

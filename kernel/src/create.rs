@@ -3,13 +3,12 @@
 use crate::arch::sysreg::cntfrq_el0;
 use crate::config::{HCR_RW, HCR_STAGE2};
 use crate::core_local;
-use crate::frame::FrameRef;
 use crate::memory::{self, make};
 use crate::object::{
     Domain, Endpoint, Entity, Frame, Header, Irq, Notification, Obj, RunState, SchedContext, Schedulable, Space,
     Thread, Vcpu,
 };
-use crate::{caps, config, domain, gic, irq, mmu, shadow, stats, switch};
+use crate::{caps, config, domain, gic, ipc, irq, mmu, shadow, stats, switch};
 use abi::PAGE_SIZE;
 use abi::cap::{Kind, rights};
 use abi::syscall::{Status, VCPU_AARCH32, counter, frame};
@@ -37,35 +36,32 @@ pub fn create(caller: Obj<Domain>, kind: u64, slot: u64, a: [u64; 4]) -> Result<
         Kind::Frame => device_frame(caller, a)?,
         Kind::Null | Kind::Machine => return Err(Status::BadKind),
     };
-    caps::fill(target, CapWord::new(object, kind, rights::ALL, 0));
+    target.store(CapWord::new(object, kind, rights::ALL, 0).0, Ordering::Release);
     Ok(())
 }
 
-/// Claims a scheduling context for a new entity.
-fn claim(sc: Obj<SchedContext>, entity: u64) -> Result<(), Status> {
-    sc.bound.compare_exchange(0, entity, Ordering::AcqRel, Ordering::Relaxed).map(|_| ()).map_err(|_| Status::Taken)
-}
-
-fn schedulable(s: Obj<Schedulable>, sc: Obj<SchedContext>, d: Obj<Domain>, state: RunState) {
+/// Makes an entity that is of `pool`'s domain and executes there, on a scheduling context that is nobody's yet.
+fn entity<T>(pool: Obj<Domain>, kind: Kind, sc: Obj<SchedContext>, state: RunState) -> Result<Obj<T>, Status> {
+    let new: Obj<T> = make(pool, kind)?;
+    let s = Obj::<Schedulable>::at(new.addr());
+    if sc.bound.compare_exchange(0, new.addr(), Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        memory::unmake(new.addr());
+        return Err(Status::Taken);
+    }
     s.core.set(sc.core.get());
     s.sched.set(Some(sc));
-    s.domain.set(Some(d));
+    s.domain.set(Some(pool));
     s.state.set(state);
     s.deadline.set(u64::MAX);
+    Ok(new)
 }
 
 fn thread(caller: Obj<Domain>, [d, sc, entry, stack]: [u64; 4]) -> Result<u64, Status> {
     let d: Obj<Domain> = caps::get(caller, d, rights::WRITE)?;
     let sc: Obj<SchedContext> = caps::get(caller, sc, rights::WRITE)?;
-    let t: Obj<Thread> = make(d, Kind::Thread)?;
-    if let Err(status) = claim(sc, t.addr()) {
-        memory::unmake(t.addr());
-        return Err(status);
-    }
-    schedulable(Obj::at(t.addr()), sc, d, RunState::Stopped);
-    let registers = FrameRef(t.frame.as_ptr() as u64);
-    registers.set_return(entry, 0);
-    registers.set_sp(stack);
+    let t: Obj<Thread> = entity(d, Kind::Thread, sc, RunState::Stopped)?;
+    ipc::frame(t).set_return(entry, 0);
+    ipc::frame(t).set_sp(stack);
     Ok(t.addr())
 }
 
@@ -83,12 +79,7 @@ fn vcpu(caller: Obj<Domain>, [space, sc, page, how]: [u64; 4]) -> Result<u64, St
         return Err(Status::BadArg);
     }
     let handlers = caller.space.get().ok_or(Status::BadState)?;
-    let v: Obj<Vcpu> = make(caller, Kind::Vcpu)?;
-    if let Err(status) = claim(sc, v.addr()) {
-        memory::unmake(v.addr());
-        return Err(status);
-    }
-    schedulable(Obj::at(v.addr()), sc, caller, RunState::Parked);
+    let v: Obj<Vcpu> = entity(caller, Kind::Vcpu, sc, RunState::Parked)?;
     space.users.set(space.users.get() + 1);
     f.pins.set(f.pins.get() + 1);
     v.space.set(Some(space));
@@ -135,7 +126,8 @@ fn interrupt(caller: Obj<Domain>, [machine, intid, target, how]: [u64; 4]) -> Re
     caps::machine(caller, machine, rights::WRITE)?;
     let target: Obj<Notification> = caps::get(caller, target, rights::WRITE)?;
     let (bit, edge) = (how & 0xff, how & 0x100 != 0);
-    let bound = irq::BOUND.get(intid as usize).filter(|_| gic::is_spi(intid)).ok_or(Status::BadArg)?;
+    let bound =
+        irq::BOUND.get(intid as usize).filter(|_| (32..gic::intids()).contains(&intid)).ok_or(Status::BadArg)?;
     if bit > 61 || how > 0x1ff {
         return Err(Status::BadArg);
     }
@@ -146,7 +138,6 @@ fn interrupt(caller: Obj<Domain>, [machine, intid, target, how]: [u64; 4]) -> Re
     i.intid.set(intid as u32);
     i.target.store(target.addr(), Ordering::Relaxed);
     i.bits.set(1 << bit);
-    irq::LIMIT.fetch_max(intid as usize + 1, Ordering::Relaxed);
     bound.store(i.addr(), Ordering::Release);
     gic::enable_spi(intid as u32, edge, core_local::here().index.get());
     Ok(i.addr())
@@ -155,10 +146,7 @@ fn interrupt(caller: Obj<Domain>, [machine, intid, target, how]: [u64; 4]) -> Re
 fn device_frame(caller: Obj<Domain>, [machine, base, pages, _]: [u64; 4]) -> Result<u64, Status> {
     caps::machine(caller, machine, rights::WRITE)?;
     let end = pages.checked_mul(PAGE_SIZE).and_then(|size| base.checked_add(size)).ok_or(Status::BadArg)?;
-    if base % PAGE_SIZE != 0 || pages == 0 || end > 1 << 47 {
-        return Err(Status::BadArg);
-    }
-    if !mmu::is_device(base, end) {
+    if base % PAGE_SIZE != 0 || pages == 0 || end > 1 << 47 || !mmu::is_device(base, end) {
         return Err(Status::BadArg);
     }
     Ok(memory::make_frame(caller, base, pages, frame::DEVICE)?.addr())
@@ -175,7 +163,7 @@ pub fn copy(caller: Obj<Domain>, to: u64, to_slot: u64, from: u64, wanted: u64, 
     if new.kind() != Kind::Machine && Obj::<Header>::at(new.addr()).dead.load(Ordering::Relaxed) {
         return Err(Status::Dead);
     }
-    caps::fill(caps::empty_slot(target, to_slot)?, new);
+    caps::empty_slot(target, to_slot)?.store(new.0, Ordering::Release);
     Ok(())
 }
 
@@ -188,7 +176,7 @@ pub fn control(caller: Obj<Domain>, thread: u64, op: u64, argument: u64) -> Resu
         _ => return Err(Status::BadArg),
     };
     if code == 1 && !t.started.replace(true) {
-        FrameRef(t.frame.as_ptr() as u64).set_x(0, argument);
+        ipc::frame(t).set_x(0, argument);
     }
     t.common.control.store(code, Ordering::Release);
     crate::sched::wake(Entity(Obj::at(t.addr())));

@@ -10,7 +10,7 @@
 //! may have looked there just before, and sends its wake-up while it is not yet asked in round 2; that is taken off the
 //! stack in round 3 at the latest. Release: translations are flushed, pages are scrubbed and go back.
 
-use crate::core_local::{CORES, Core};
+use crate::core_local::{Core, online};
 use crate::exclusive::Exclusive;
 use crate::memory;
 use crate::object::{Domain, Endpoint, Entity, Header, Irq, Obj, SchedContext, Space, Vcpu, Which};
@@ -76,8 +76,7 @@ fn advance(job: &mut Job, caller: Obj<Domain>, index: u64) -> Result<(), Status>
     job.target = first.addr();
     job.caller = if first == target { (caller.addr(), index) } else { (0, 0) };
     // A dead domain makes no more objects: the list stays as it is.
-    let of_domain = kind_of(first) == Kind::Domain;
-    job.phase = mark(if of_domain { Obj::<Domain>::at(first.addr()).objects.with(|l| l.first()) } else { 0 });
+    job.phase = mark(behind(first, first));
     Err(Status::Again)
 }
 
@@ -97,7 +96,7 @@ fn allowed(kind: Kind, target: Obj<Header>) -> Result<(), Status> {
 fn innermost(caller: Obj<Domain>, outer: Obj<Domain>) -> Result<Obj<Header>, Status> {
     let mut d = outer;
     loop {
-        let of_kind = |kind: Kind| domain::objects(d).find(|h| h.kind.get() == kind as u8);
+        let of_kind = |kind: Kind| domain::objects(d).find(|h| h.kind.get() == kind);
         if d == caller || of_kind(Kind::Frame).is_some() {
             return Err(Status::BadState);
         }
@@ -109,9 +108,9 @@ fn innermost(caller: Obj<Domain>, outer: Obj<Domain>) -> Result<Obj<Header>, Sta
 
 /// The objects that go with `target`, itself first: the one behind `h`, 0: none.
 fn behind(target: Obj<Header>, h: Obj<Header>) -> u64 {
-    match kind_of(target) {
+    match target.kind.get() {
         Kind::Domain if h == target => Obj::<Domain>::at(target.addr()).objects.with(|l| l.first()),
-        Kind::Domain => h.next.get(),
+        Kind::Domain => h.link.get().next,
         _ => 0,
     }
 }
@@ -123,13 +122,9 @@ fn mark(mut next: u64) -> Phase {
             return Phase::Caps { domain: domain::ALL.with(|l| l.first()), slot: 0 };
         };
         h.dead.store(true, Ordering::Release);
-        next = h.next.get();
+        next = h.link.get().next;
     }
     Phase::Mark { next }
-}
-
-fn kind_of(h: Obj<Header>) -> Kind {
-    Kind::from_u64(u64::from(h.kind.get())).unwrap_or(Kind::Null)
 }
 
 fn is_dead(object: u64) -> bool {
@@ -138,7 +133,7 @@ fn is_dead(object: u64) -> bool {
 
 /// Turns off some interrupts of dead objects, and lets others forget dead notifications; `None` when all are done.
 fn scan_irqs(next: usize) -> Option<Phase> {
-    if next >= irq::LIMIT.load(Ordering::Relaxed) {
+    if next as u64 >= gic::intids() {
         return None;
     }
     for bound in irq::BOUND.iter().skip(next).take(MARK_STEP) {
@@ -162,11 +157,7 @@ fn step(job: &mut Job) -> bool {
         Phase::Irqs { next } => job.phase = scan_irqs(next).unwrap_or_else(|| ask(target, 1)),
         Phase::Quiesce { round } => {
             let epoch = EPOCH.load(Ordering::Relaxed);
-            let all = CORES
-                .iter()
-                .filter(|c| c.online.load(Ordering::Acquire))
-                .all(|c| c.seen.load(Ordering::Acquire) >= epoch);
-            if all {
+            if online().all(|c| c.seen.load(Ordering::Acquire) >= epoch) {
                 job.phase = if round < ROUNDS { ask(target, round + 1) } else { Phase::Release { cursor: 0 } };
                 if round == ROUNDS {
                     TARGET.store(0, Ordering::Release);
@@ -200,7 +191,7 @@ fn scan(domain: u64, slot: u64) -> Option<Phase> {
     Some(if next < CAP_SLOTS {
         Phase::Caps { domain, slot: next }
     } else {
-        Phase::Caps { domain: d.next_domain.get(), slot: 0 }
+        Phase::Caps { domain: d.domains.get().next, slot: 0 }
     })
 }
 
@@ -209,9 +200,7 @@ fn scan(domain: u64, slot: u64) -> Option<Phase> {
 fn ask(target: Obj<Header>, round: u32) -> Phase {
     TARGET.store(target.addr(), Ordering::Release);
     EPOCH.fetch_add(1, Ordering::AcqRel);
-    for core in CORES.iter().filter(|c| c.online.load(Ordering::Acquire)) {
-        gic::wake_core(core);
-    }
+    online().for_each(gic::wake_core);
     Phase::Quiesce { round }
 }
 
@@ -240,7 +229,7 @@ pub fn core_step(core: &Core) {
 
 /// Drops what this core holds of an object; `false`: it is to be called again.
 fn drop_here(core: &Core, h: Obj<Header>) -> bool {
-    match kind_of(h) {
+    match h.kind.get() {
         Kind::Thread | Kind::Vcpu => {
             let e = Entity(Obj::at(h.addr()));
             if e.core.get() == core.index.get() {
@@ -304,7 +293,7 @@ fn drop_entity(core: &Core, e: Entity) {
 
 /// Memory goes back, in steps; `true` when all is back.
 fn release(target: Obj<Header>, cursor: &mut u64) -> bool {
-    match kind_of(target) {
+    match target.kind.get() {
         Kind::Domain => release_domain(Obj::at(target.addr())),
         Kind::Space => release_space(Obj::at(target.addr()), cursor),
         _ => {
@@ -317,7 +306,7 @@ fn release(target: Obj<Header>, cursor: &mut u64) -> bool {
 
 /// What an object holds beyond its own page.
 fn release_member(h: Obj<Header>) {
-    if kind_of(h) == Kind::Vcpu {
+    if h.kind.get() == Kind::Vcpu {
         let v = Obj::<Vcpu>::at(h.addr());
         if let Some(f) = v.page_frame.take() {
             f.pins.set(f.pins.get().saturating_sub(1));
@@ -329,11 +318,8 @@ fn release_member(h: Obj<Header>) {
 }
 
 fn release_space(s: Obj<Space>, cursor: &mut u64) -> bool {
-    if !memory::empty_space(s) || !shadow::release(s) {
+    if !shadow::release(s) || !release_pooled_space(s) {
         return false;
-    }
-    if s.vttbr.get() != 0 {
-        space::retire(s);
     }
     let mut top = kcore::pt::desc::table(s.root.get(), 512);
     if !kcore::pt::free_tables(&mut space::Tables::<false>(s), &mut top, cursor, shadow::EMPTY_STEP) {
@@ -349,7 +335,7 @@ fn release_space(s: Obj<Space>, cursor: &mut u64) -> bool {
 /// Objects from the pool first, one per step; then the pool; then the domain itself, which is of its maker's pool.
 fn release_domain(d: Obj<Domain>) -> bool {
     if let Some(h) = domain::objects(d).next() {
-        if kind_of(h) == Kind::Space && !release_pooled_space(Obj::at(h.addr())) {
+        if h.kind.get() == Kind::Space && !release_pooled_space(Obj::at(h.addr())) {
             return false;
         }
         release_member(h);
@@ -357,12 +343,7 @@ fn release_domain(d: Obj<Domain>) -> bool {
         return false;
     }
     let own = d.space.get();
-    if let Some(s) = own
-        && !release_pooled_space(s)
-    {
-        return false;
-    }
-    if !memory::return_donations(d) {
+    if own.is_some_and(|s| !release_pooled_space(s)) || !memory::return_donations(d) {
         return false;
     }
     if let (Some(owner), Some(s)) = (d.header.owner.get(), own) {

@@ -12,21 +12,19 @@ use kcore::queue::List;
 
 /// All domains, the newest first. Management lock.
 pub static ALL: Exclusive<List> = Exclusive::new(List::EMPTY);
-links!(DomainLinks, Domain, next_domain, prev_domain);
+links!(DomainLinks, Domain, domains);
 
 /// A new domain, its object, table and space from `pool`. Management lock.
 pub fn make(pool: Obj<Domain>) -> Result<Obj<Domain>, Status> {
     let d: Obj<Domain> = memory::make(pool, Kind::Domain)?;
-    match fill(pool, d) {
-        Ok(()) => Ok(d),
-        Err(status) => {
-            if d.table.get() != 0 {
-                memory::give_page(pool, d.table.get());
-            }
-            memory::unmake(d.addr());
-            Err(status)
+    let filled = fill(pool, d);
+    if filled.is_err() {
+        if d.table.get() != 0 {
+            memory::give_page(pool, d.table.get());
         }
+        memory::unmake(d.addr());
     }
+    filled.map(|()| d)
 }
 
 /// Gives a new domain its table and space from `pool`.
@@ -45,24 +43,23 @@ pub fn unlink(d: Obj<Domain>) {
 /// All domains.
 pub fn all() -> impl Iterator<Item = Obj<Domain>> {
     let first = Obj::<Domain>::opt(ALL.with(|l| l.first()));
-    core::iter::successors(first, |d| Obj::opt(d.next_domain.get()))
+    core::iter::successors(first, |d| Obj::opt(d.domains.get().next))
 }
 
 /// The objects from a domain's pool.
 pub fn objects(d: Obj<Domain>) -> impl Iterator<Item = Obj<Header>> {
-    core::iter::successors(Obj::<Header>::opt(d.objects.with(|l| l.first())), |h| Obj::opt(h.next.get()))
+    core::iter::successors(Obj::<Header>::opt(d.objects.with(|l| l.first())), |h| Obj::opt(h.link.get().next))
 }
 
 /// Whether the object is a thread or a vCPU.
 pub fn is_entity(h: Obj<Header>) -> bool {
-    h.kind.get() == Kind::Thread as u8 || h.kind.get() == Kind::Vcpu as u8
+    matches!(h.kind.get(), Kind::Thread | Kind::Vcpu)
 }
 
 /// The domain that runs did what it may not: it stops, its watcher is told.
 pub fn stop_current(core: &'static Core, reason: u64) {
-    let esr = if reason == abi::syscall::stop::EXIT { 0 } else { arch::sysreg::esr_el2::read() };
-    let info = [esr, arch::sysreg::elr_el2::read(), arch::sysreg::far_el2::read()];
-    stop(core, reason, info);
+    use arch::sysreg::{elr_el2, esr_el2, far_el2};
+    stop(core, reason, [esr_el2::read(), elr_el2::read(), far_el2::read()]);
 }
 
 /// Stops the domain of the current entity.

@@ -5,6 +5,19 @@
 use abi::vcpu::{MAX_LRS, RegFrame, VcpuPage, VcpuState};
 use core::mem::offset_of;
 
+macro_rules! fields {
+    ($of:ident: $($get:ident $set:ident $($path:ident).+;)*) => { $(
+        /// Reads the field.
+        #[inline(always)]
+        #[allow(dead_code, reason = "pairs")]
+        pub fn $get(self) -> u64 { FrameRef(self.0).get(offset_of!($of, $($path).+)) }
+        /// Writes the field.
+        #[inline(always)]
+        #[allow(dead_code, reason = "pairs")]
+        pub fn $set(self, value: u64) { FrameRef(self.0).set(offset_of!($of, $($path).+), value) }
+    )* };
+}
+
 /// A [`RegFrame`] by address.
 #[derive(Clone, Copy)]
 pub struct FrameRef(pub u64);
@@ -34,31 +47,16 @@ impl FrameRef {
     pub fn set_x(self, n: usize, value: u64) {
         self.set(8 * (n & 31), value);
     }
-    /// ELR.
-    #[inline(always)]
-    pub fn elr(self) -> u64 {
-        self.get(offset_of!(RegFrame, elr))
-    }
-    /// SPSR, unmasked.
-    #[inline(always)]
-    pub fn spsr(self) -> u64 {
-        self.get(offset_of!(RegFrame, spsr))
-    }
-    /// SP_EL0.
-    #[inline(always)]
-    pub fn sp(self) -> u64 {
-        self.get(offset_of!(RegFrame, sp))
+    fields! { RegFrame:
+        elr set_elr elr;
+        spsr set_spsr spsr;
+        sp set_sp sp;
     }
     /// Sets ELR and SPSR.
     #[inline(always)]
     pub fn set_return(self, elr: u64, spsr: u64) {
-        self.set(offset_of!(RegFrame, elr), elr);
-        self.set(offset_of!(RegFrame, spsr), spsr);
-    }
-    /// Sets SP_EL0.
-    #[inline(always)]
-    pub fn set_sp(self, sp: u64) {
-        self.set(offset_of!(RegFrame, sp), sp);
+        self.set_elr(elr);
+        self.set_spsr(spsr);
     }
 }
 
@@ -66,21 +64,8 @@ impl FrameRef {
 #[derive(Clone, Copy)]
 pub struct PageRef(pub u64);
 
-macro_rules! fields {
-    ($($get:ident $set:ident $($path:ident).+;)*) => { $(
-        /// Reads the field.
-        #[inline(always)]
-        #[allow(dead_code, reason = "pairs")]
-        pub fn $get(self) -> u64 { FrameRef(self.0).get(offset_of!(VcpuPage, $($path).+)) }
-        /// Writes the field.
-        #[inline(always)]
-        #[allow(dead_code, reason = "pairs")]
-        pub fn $set(self, value: u64) { FrameRef(self.0).set(offset_of!(VcpuPage, $($path).+), value) }
-    )* };
-}
-
 impl PageRef {
-    fields! {
+    fields! { VcpuPage:
         reason set_reason exit.reason;
         esr set_esr exit.esr;
         far set_far exit.far;

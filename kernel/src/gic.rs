@@ -4,6 +4,7 @@
 
 use crate::arch::{self, sysreg};
 use crate::core_local::{CORES, Core, here};
+use crate::crash::stop;
 use crate::switch;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,7 +38,6 @@ const RWP: u32 = 1 << 31;
 static DIST: AtomicU64 = AtomicU64::new(0);
 static REDIST: AtomicU64 = AtomicU64::new(0);
 static REDIST_END: AtomicU64 = AtomicU64::new(0);
-static MY_REDIST: [AtomicU64; abi::MAX_CORES] = [const { AtomicU64::new(0) }; abi::MAX_CORES];
 
 fn read(at: u64) -> u32 {
     // SAFETY: callers pass registers of the GIC, which is mapped as device memory.
@@ -63,7 +63,7 @@ pub fn init(distributor: u64, redistributors: (u64, u64)) {
     REDIST_END.store(redistributors.0.saturating_add(redistributors.1), Ordering::Relaxed);
     write(distributor + GICD_CTLR, 0);
     wait_clear(distributor + GICD_CTLR, RWP);
-    for n in 1..u64::from(spi_words()) {
+    for n in 1..intids().div_ceil(32) {
         reset_word(distributor + 4 * n);
     }
     write(distributor + GICD_CTLR, 0x12); // ARE_NS, EnableGrp1
@@ -85,14 +85,10 @@ fn wait_clear(register: u64, bits: u32) {
     }
 }
 
-/// 32-interrupt words of the distributor.
-fn spi_words() -> u32 {
-    (read(dist() + GICD_TYPER) & 0x1f) + 1
-}
-
-/// Whether the INTID is an SPI that exists.
-pub fn is_spi(intid: u64) -> bool {
-    intid >= 32 && intid < u64::from(spi_words() * 32).min(1020)
+/// First INTID that no SPI has.
+pub fn intids() -> u64 {
+    let words = (read(dist() + GICD_TYPER) & 0x1f) + 1;
+    u64::from(words * 32).min(1020)
 }
 
 /// The redistributor of the calling core, by GICR_TYPER's affinity.
@@ -112,10 +108,10 @@ fn find_redistributor(mpidr: u64) -> Option<u64> {
     None
 }
 
-/// Sets up the redistributor and CPU interface of the calling core; `false` if it has no redistributor.
-pub fn init_core(core: &Core) -> bool {
-    let Some(redist) = find_redistributor(core.mpidr.get()) else { return false };
-    MY_REDIST[core.index.get() % abi::MAX_CORES].store(redist, Ordering::Relaxed);
+/// Sets up the redistributor and CPU interface of the calling core.
+pub fn init_core(core: &Core) {
+    let Some(redist) = find_redistributor(core.mpidr.get()) else { stop("a core has no redistributor") };
+    core.redistributor.set(redist);
     write(redist + GICR_WAKER, read(redist + GICR_WAKER) & !2);
     wait_clear(redist + GICR_WAKER, 4);
     let base = redist + SGI_BASE;
@@ -135,7 +131,6 @@ pub fn init_core(core: &Core) -> bool {
     sysreg::icc_igrpen1_el1::write(1);
     arch::isb();
     switch::discard_loaded(core);
-    true
 }
 
 /// Acknowledges the highest pending interrupt; at least [`SPECIAL`] if there is none.
@@ -156,13 +151,10 @@ pub fn deactivate(intid: u32) {
     sysreg::icc_dir_el1::write(u64::from(intid));
 }
 
-fn sgi_frame() -> u64 {
-    MY_REDIST[here().index.get() % abi::MAX_CORES].load(Ordering::Relaxed) + SGI_BASE
-}
-
 /// Sets or clears the active state of a PPI of this core.
 pub fn set_ppi_active(intid: u32, active: bool) {
-    write(sgi_frame() + if active { GICD_ISACTIVER } else { GICD_ICACTIVER }, 1 << intid);
+    let register = if active { GICD_ISACTIVER } else { GICD_ICACTIVER };
+    write(here().redistributor.get() + SGI_BASE + register, 1 << intid);
 }
 
 /// Routes an SPI to a core and enables it.

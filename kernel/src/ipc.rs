@@ -6,13 +6,15 @@ use crate::object::{Endpoint, Entity, Obj, RunState, SchedContext, Thread, links
 use crate::sched;
 use abi::syscall::Status;
 
-links!(CallerLinks, Thread, link_next, link_prev);
+links!(CallerLinks, Thread, link);
 
-fn frame(t: Obj<Thread>) -> FrameRef {
+/// A thread's registers while it does not run.
+pub fn frame(t: Obj<Thread>) -> FrameRef {
     FrameRef(t.frame.as_ptr() as u64)
 }
 
-fn entity(t: Obj<Thread>) -> Entity {
+/// A thread as what is scheduled.
+pub fn entity(t: Obj<Thread>) -> Entity {
     Entity(Obj::at(t.addr()))
 }
 
@@ -22,7 +24,7 @@ fn copy_words(from: Obj<Thread>, to: Obj<Thread>) {
 }
 
 /// CALL by the current thread.
-pub fn call(core: &Core, ep: Obj<Endpoint>, badge: u64) -> Result<(), Status> {
+pub fn call(core: &Core, (ep, badge): (Obj<Endpoint>, u64)) -> Result<(), Status> {
     let caller = sched::current_thread(core)?;
     if ep.core.get() != core.index.get() {
         return Err(Status::WrongCore);

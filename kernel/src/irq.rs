@@ -5,12 +5,10 @@ use crate::gic;
 use crate::object::{Entity, Irq, Obj, RunState, Which};
 use crate::{notify, sched, switch};
 use abi::vcpu::reason;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The Irq object of each INTID, 0: none.
 pub static BOUND: [AtomicU64; 1020] = [const { AtomicU64::new(0) }; 1020];
-/// From here on none was ever bound. Management lock.
-pub static LIMIT: AtomicUsize = AtomicUsize::new(0);
 
 /// Takes one interrupt that is pending on this core: others come after the return, so that no storm masks them for long.
 #[inline(always)]

@@ -27,7 +27,6 @@ mod memory;
 mod mmu;
 mod notify;
 mod object;
-mod platform;
 mod power;
 mod root;
 mod sched;

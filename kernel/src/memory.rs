@@ -8,12 +8,12 @@ use crate::{caps, shadow, stats};
 use abi::cap::{Kind, rights};
 use abi::syscall::{Status, counter, frame};
 use abi::{IPA_BITS, PAGE_SIZE};
+use core::cell::Cell;
 use core::sync::atomic::Ordering;
 use kcore::attach::Attachment;
 use kcore::lock::{Spin, TicketLock};
-use kcore::pool::FirstWord;
 use kcore::pt::{self, Attr, Stop};
-use kcore::queue::Links;
+use kcore::queue::{Link, Links};
 
 /// Pages scrubbed, descriptors written or attachments removed per step of a syscall: keeps a step near 1,000
 /// instructions (a page is 64 DC ZVA).
@@ -34,31 +34,22 @@ impl Spin for Wfe {
 /// The management lock: capability tables, pools, spaces, frames, object lists.
 pub static MANAGEMENT: TicketLock<Wfe> = TicketLock::new();
 
-links!(ObjectLinks, Header, next, prev);
+links!(ObjectLinks, Header, link);
 
-struct Words;
-impl FirstWord for Words {
-    fn read(&self, page: u64) -> u64 {
-        word(page).get()
-    }
-    fn write(&mut self, page: u64, value: u64) {
-        word(page).set(value);
-    }
-}
-
-fn word(page: u64) -> Obj<core::cell::Cell<u64>> {
-    Obj::at(page)
+/// The first word of a page in a pool.
+fn word(page: u64) -> &'static Cell<u64> {
+    Obj::<Cell<u64>>::at(page).live()
 }
 
 /// A zeroed page from a domain's pool.
 pub fn take_page(domain: Obj<Domain>) -> Option<u64> {
-    domain.pool.with(|p| p.take(&mut Words))
+    domain.pool.with(|p| p.take(word))
 }
 
 /// Gives a page back.
 pub fn give_page(domain: Obj<Domain>, page: u64) {
     cache::scrub_page(page);
-    domain.pool.with(|p| p.give(&mut Words, page));
+    domain.pool.with(|p| p.give(word, page));
 }
 
 /// Makes an object in a domain's pool. All zeros is a valid object of every type; the caller fills it in before it
@@ -76,7 +67,7 @@ pub fn make<T>(domain: Obj<Domain>, kind: Kind) -> Result<Obj<T>, Status> {
 /// Writes the header of a new object and puts it into its owner's list.
 pub fn adopt(domain: Obj<Domain>, page: u64, kind: Kind) {
     let header = Obj::<Header>::at(page);
-    header.kind.set(kind as u8);
+    header.kind.set(kind);
     header.owner.set(Some(domain));
     domain.objects.with(|l| l.insert_after(&mut ObjectLinks, 0, page));
     stats::of(counter::OBJECTS).fetch_add(1, Ordering::Relaxed);
@@ -131,7 +122,7 @@ pub fn split(domain: Obj<Domain>, slot: u64, keep: u64, rest_slot: u64) -> Resul
     let target = caps::empty_slot(domain, rest_slot)?;
     let rest = make_frame(domain, f.base.get() + keep * PAGE_SIZE, f.pages.get() - keep, f.state.get())?;
     f.pages.set(keep);
-    caps::fill(target, kcore::cap::CapWord::new(rest.addr(), Kind::Frame, rights::ALL, 0));
+    target.store(kcore::cap::CapWord::new(rest.addr(), Kind::Frame, rights::ALL, 0).0, Ordering::Release);
     Ok(())
 }
 
@@ -162,7 +153,7 @@ pub fn donate(domain: Obj<Domain>, slot: u64, donee: Obj<Domain>) -> Result<(), 
 
 /// Adds scrubbed pages to a pool.
 pub fn fill_pool(donee: Obj<Domain>, base: u64, pages: u64) {
-    (0..pages).rev().for_each(|n| donee.pool.with(|p| p.add(&mut Words, base + n * PAGE_SIZE)));
+    (0..pages).rev().for_each(|n| donee.pool.with(|p| p.add(word, base + n * PAGE_SIZE)));
     stats::of(counter::POOL_PAGES).fetch_add(pages, Ordering::Relaxed);
 }
 
@@ -274,17 +265,11 @@ fn by_name<R>(id: u64, f: impl FnOnce(&mut Attachment) -> R) -> Option<R> {
     frame.attachments.with(|t| t.get_mut((id % PAGE_SIZE) as usize).map(f))
 }
 impl Links for SpaceLinks {
-    fn next(&self, id: u64) -> u64 {
-        by_name(id, |a| a.next).unwrap_or(0)
+    fn link(&self, id: u64) -> Link {
+        by_name(id, |a| a.link).unwrap_or_default()
     }
-    fn set_next(&mut self, id: u64, next: u64) {
-        by_name(id, |a| a.next = next);
-    }
-    fn prev(&self, id: u64) -> u64 {
-        by_name(id, |a| a.prev).unwrap_or(0)
-    }
-    fn set_prev(&mut self, id: u64, prev: u64) {
-        by_name(id, |a| a.prev = prev);
+    fn set_link(&mut self, id: u64, link: Link) {
+        by_name(id, |a| a.link = link);
     }
 }
 

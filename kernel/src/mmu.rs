@@ -10,6 +10,7 @@
 use crate::arch::{self, sysreg};
 use crate::crash::stop;
 use crate::exclusive::Exclusive;
+use crate::object::Obj;
 use arrayvec::ArrayVec;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -59,27 +60,13 @@ fn table_pa(t: &Table) -> u64 {
     image_pa(core::ptr::from_ref(t) as u64)
 }
 
-fn table_at(pa: u64) -> Option<&'static Table> {
-    POOL.iter().find(|t| table_pa(t) == pa)
+fn table_at(pa: u64) -> Obj<Table> {
+    Obj::at(pa - IMAGE_PA.load(Ordering::Relaxed) + IMAGE_VA)
 }
 
 fn new_table() -> &'static Table {
     let next = POOL.get(USED.fetch_add(1, Ordering::Relaxed));
     next.unwrap_or_else(|| stop("out of translation tables for EL2: too many RAM ranges"))
-}
-
-/// Table below entry `index`, made if it is missing; `None` if a block is there already.
-fn below(t: &'static Table, index: usize) -> Option<&'static Table> {
-    let entry = t.0[index & 511].load(Ordering::Relaxed);
-    if entry & 3 == BLOCK {
-        return None;
-    }
-    if entry & 3 == VALID_TABLE {
-        return table_at(entry & ADDRESS);
-    }
-    let new = new_table();
-    t.0[index & 511].store(table_pa(new) | VALID_TABLE, Ordering::Relaxed);
-    Some(new)
 }
 
 /// Starts the final map: `image_pa` is where the image was loaded.
@@ -106,26 +93,29 @@ pub fn map_identity(start: u64, end: u64, memory: Memory) {
     arch::isb();
 }
 
+/// Maps what one entry translates, in the largest size that fits; bytes to go on by.
 fn map_step(at: u64, end: u64, image: u64, memory: Memory) -> u64 {
     let attributes = AF | SH_INNER | XN | if memory == Memory::Device { DEVICE } else { 0 };
-    let clear = |size: u64| image + IMAGE_SIZE <= at || at + size <= image;
-    let fits = |size: u64| at.is_multiple_of(size) && at + size <= end && clear(size);
-    let Some(l1) = below(&POOL[0], (at >> 39) as usize) else { return BLOCK_1G };
-    if fits(BLOCK_1G) && l1.0[(at >> 30) as usize & 511].load(Ordering::Relaxed) == 0 {
-        l1.0[(at >> 30) as usize & 511].store(at | attributes | BLOCK, Ordering::Relaxed);
-        return BLOCK_1G;
+    let mut table = &POOL[0];
+    let mut size = BLOCK_1G << 9;
+    loop {
+        let entry = &table.0[(at / size) as usize & 511];
+        let old = entry.load(Ordering::Relaxed);
+        let clear = image + IMAGE_SIZE <= at || at + size <= image;
+        let fits = size <= BLOCK_1G && at.is_multiple_of(size) && at + size <= end && clear;
+        if size == abi::PAGE_SIZE || (old == 0 && fits) || old & 3 == BLOCK {
+            if old == 0 {
+                let kind = if size == abi::PAGE_SIZE { PAGE } else { BLOCK };
+                entry.store(at | attributes | kind, Ordering::Relaxed);
+            }
+            return size - at % size;
+        }
+        if old == 0 {
+            entry.store(table_pa(new_table()) | VALID_TABLE, Ordering::Relaxed);
+        }
+        table = table_at(entry.load(Ordering::Relaxed) & ADDRESS).live();
+        size >>= 9;
     }
-    let Some(l2) = below(l1, (at >> 30) as usize) else { return BLOCK_1G - at % BLOCK_1G };
-    if fits(BLOCK_2M) && l2.0[(at >> 21) as usize & 511].load(Ordering::Relaxed) == 0 {
-        l2.0[(at >> 21) as usize & 511].store(at | attributes | BLOCK, Ordering::Relaxed);
-        return BLOCK_2M;
-    }
-    let Some(l3) = below(l2, (at >> 21) as usize) else { return BLOCK_2M - at % BLOCK_2M };
-    let entry = &l3.0[(at >> 12) as usize & 511];
-    if entry.load(Ordering::Relaxed) == 0 {
-        entry.store(at | attributes | PAGE, Ordering::Relaxed);
-    }
-    abi::PAGE_SIZE
 }
 
 /// Leaves the boot map for the final one, with write-implies-execute-never (each core).
@@ -139,7 +129,7 @@ pub fn activate() {
 
 /// Unmaps the lowest page of each kernel stack (once).
 pub fn guard_stacks() {
-    let (_, stacks, _, _) = arch::symbols();
+    let stacks = (&raw const arch::__stacks) as u64;
     // SAFETY: as in `init`.
     let l3 = unsafe { &kernel_l3 };
     for core in 0..abi::MAX_CORES {

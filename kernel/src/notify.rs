@@ -1,15 +1,11 @@
 //! Notifications: bits that any core sets and one thread waits for, or one vCPU is kicked by.
 
 use crate::core_local::Core;
-use crate::frame::FrameRef;
+use crate::ipc::{entity, frame};
 use crate::object::{Entity, Notification, Obj, RunState, Thread, Vcpu, Which};
 use crate::sched;
 use abi::syscall::Status;
 use core::sync::atomic::Ordering;
-
-fn entity(t: Obj<Thread>) -> Entity {
-    Entity(Obj::at(t.addr()))
-}
 
 /// Sets bits; wakes who waits.
 pub fn signal(n: Obj<Notification>, bits: u64) {
@@ -79,9 +75,8 @@ fn finish(core: &Core, t: Obj<Thread>, n: Obj<Notification>, status: Status, bit
     if t.common.timed.get() {
         sched::set_deadline(core, entity(t), u64::MAX);
     }
-    let frame = FrameRef(t.frame.as_ptr() as u64);
-    frame.set_x(0, status as u64);
-    frame.set_x(1, bits);
+    frame(t).set_x(0, status as u64);
+    frame(t).set_x(1, bits);
     sched::make_ready(core, entity(t));
 }
 
@@ -116,7 +111,7 @@ pub fn abandon(t: Obj<Thread>) {
     if let Some(n) = t.waits_for.take() {
         n.word.cancel_wait();
         n.waiter.store(0, Ordering::Release);
-        FrameRef(t.frame.as_ptr() as u64).set_x(0, Status::Again as u64);
+        frame(t).set_x(0, Status::Again as u64);
     }
 }
 

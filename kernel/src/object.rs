@@ -15,9 +15,10 @@ use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use kcore::attach::AttachmentTable;
 use kcore::budget::{Budget, Stopwatch};
+use kcore::mpsc::WakeLink;
 use kcore::notify::NotifyWord;
 use kcore::pool::Pool;
-use kcore::queue::List;
+use kcore::queue::{Link, List};
 
 /// Reference to a kernel object.
 pub struct Obj<T>(NonZero<u64>, PhantomData<T>);
@@ -57,10 +58,10 @@ impl<T> Obj<T> {
     }
 }
 
-impl<T> Deref for Obj<T> {
-    type Target = T;
+impl<T> Obj<T> {
+    /// The object, for as long as it lives: until the next point where this core holds no reference.
     #[inline(always)]
-    fn deref(&self) -> &T {
+    pub fn live(self) -> &'static T {
         // SAFETY: see the module: the page is identity-mapped, holds a T for as long as references to it can exist, and
         // T has interior mutability only.
         #[allow(unsafe_code, reason = "objects live in donated pages")]
@@ -70,19 +71,25 @@ impl<T> Deref for Obj<T> {
     }
 }
 
+impl<T: 'static> Deref for Obj<T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        self.live()
+    }
+}
+
 /// First fields of every object.
 #[repr(C)]
 pub struct Header {
-    /// [`Kind`] as a number.
-    pub kind: Cell<u8>,
+    /// What it is.
+    pub kind: Cell<Kind>,
     /// Being destroyed: no new reference may be made.
     pub dead: AtomicBool,
     /// Domain whose pool the page is from. Management lock.
     pub owner: Cell<Option<Obj<Domain>>>,
     /// Neighbours in the owner's list of objects. Management lock.
-    pub next: Cell<u64>,
-    /// See `next`.
-    pub prev: Cell<u64>,
+    pub link: Cell<Link>,
 }
 
 /// Fields of what can be scheduled; follow the [`Header`] in [`Thread`] and [`Vcpu`].
@@ -98,16 +105,12 @@ pub struct Schedulable {
     pub sched: Cell<Option<Obj<SchedContext>>>,
     /// What it does. Its core.
     pub state: Cell<RunState>,
-    /// Link and claim of the wake stack.
-    pub wake_link: AtomicU64,
-    /// See `wake_link`.
-    pub wake_claim: AtomicBool,
+    /// Its place on the wake stack.
+    pub wake: WakeLink,
     /// Deadline, CNTPCT ticks, and links of the timer queue. Its core.
     pub deadline: Cell<u64>,
     /// See `deadline`.
-    pub timer_next: Cell<u64>,
-    /// See `deadline`.
-    pub timer_prev: Cell<u64>,
+    pub timer: Cell<Link>,
     /// It is in the timer queue.
     pub timed: Cell<bool>,
     /// Asked to start (1) or stop (2) by THREAD; read by its core.
@@ -157,7 +160,7 @@ impl Entity {
     /// Which of the two it is.
     #[inline(always)]
     pub fn which(self) -> Which {
-        if self.0.header.kind.get() == Kind::Thread as u8 {
+        if self.0.header.kind.get() == Kind::Thread {
             Which::Thread(Obj::at(self.addr()))
         } else {
             Which::Vcpu(Obj::at(self.addr()))
@@ -188,9 +191,7 @@ pub struct Domain {
     /// Objects from the pool, the newest first. Management lock.
     pub objects: Exclusive<List>,
     /// Neighbours in the list of all domains. Management lock.
-    pub next_domain: Cell<u64>,
-    /// See `next_domain`.
-    pub prev_domain: Cell<u64>,
+    pub domains: Cell<Link>,
     /// It will be destroyed after the domains that it has made: no more objects. Management lock.
     pub closing: Cell<bool>,
     /// Told when the domain stops. Management lock.
@@ -252,9 +253,7 @@ pub struct Thread {
     /// Badge of its call.
     pub badge: Cell<u64>,
     /// Neighbours among the endpoint's callers. Its core.
-    pub link_next: Cell<u64>,
-    /// See `link_next`.
-    pub link_prev: Cell<u64>,
+    pub link: Cell<Link>,
     /// It was started once: x0 is its own. Management lock.
     pub started: Cell<bool>,
     /// The notification it waits for. Its core.
@@ -324,7 +323,7 @@ pub struct Vcpu {
     /// See `lrs`.
     pub sys: Cell<[u64; sys::COUNT]>,
     /// See `lrs`.
-    pub fp: crate::arch::fp::FpState,
+    pub fp: Cell<crate::arch::fp::Regs>,
 }
 
 /// Core, priority, time slice, budget, and the account of all of it.
@@ -347,9 +346,7 @@ pub struct SchedContext {
     /// It is in the run queue. Its core.
     pub queued: Cell<bool>,
     /// Neighbours in the run queue. Its core.
-    pub link_next: Cell<u64>,
-    /// See `link_next`.
-    pub link_prev: Cell<u64>,
+    pub link: Cell<Link>,
     /// What it may use. Its core.
     pub budget: Exclusive<Budget>,
     /// It is ready and its budget has run out. Its core.
@@ -357,9 +354,7 @@ pub struct SchedContext {
     /// When enough has come back, CNTPCT ticks, and links of the queue of such times. Its core.
     pub refill_at: Cell<u64>,
     /// See `refill_at`.
-    pub refill_next: Cell<u64>,
-    /// See `refill_at`.
-    pub refill_prev: Cell<u64>,
+    pub refill: Cell<Link>,
     /// Time that it ran. Its core; all read.
     pub run: Stopwatch,
     /// Time that it was ready and did not run. Its core; all read.
@@ -430,22 +425,16 @@ pub struct Frame {
     pub attachments: Exclusive<AttachmentTable>,
 }
 
-/// Makes a type for the links of a list through two fields of its objects.
+/// Makes a type for the links of a list through a field of its objects.
 macro_rules! links {
-    ($name:ident, $object:ty, $next:ident, $prev:ident) => {
+    ($name:ident, $object:ty, $field:ident) => {
         struct $name;
         impl kcore::queue::Links for $name {
-            fn next(&self, id: u64) -> u64 {
-                Obj::<$object>::at(id).$next.get()
+            fn link(&self, id: u64) -> kcore::queue::Link {
+                Obj::<$object>::at(id).$field.get()
             }
-            fn set_next(&mut self, id: u64, next: u64) {
-                Obj::<$object>::at(id).$next.set(next);
-            }
-            fn prev(&self, id: u64) -> u64 {
-                Obj::<$object>::at(id).$prev.get()
-            }
-            fn set_prev(&mut self, id: u64, prev: u64) {
-                Obj::<$object>::at(id).$prev.set(prev);
+            fn set_link(&mut self, id: u64, link: kcore::queue::Link) {
+                Obj::<$object>::at(id).$field.set(link);
             }
         }
     };

@@ -5,13 +5,15 @@ use crate::core_local::here;
 use crate::crash::stop;
 use crate::memory::{self, MANAGEMENT, MapArgs};
 use crate::object::{Domain, Frame, Obj};
-use crate::start::{Boot, Range};
+use crate::start::Range;
 use crate::{caps, create, domain};
 use abi::PAGE_SIZE;
-use abi::boot::slot;
+use abi::boot::{MAX_RAM, slot};
 use abi::cap::{Kind, rights};
 use abi::pack::{DomainImage, IMAGE_MAGIC};
 use abi::syscall::{Status, THREAD_START, frame};
+use arrayvec::ArrayVec;
+use core::sync::atomic::Ordering;
 use kcore::cap::CapWord;
 
 /// Kernel memory that root starts with, taken from the end of the largest free range.
@@ -20,28 +22,27 @@ const POOL_PAGES: u64 = 512;
 const PRIORITY: u64 = 31;
 
 /// Makes root and makes it ready on this core.
-pub fn start(boot: &Boot) {
+pub fn start(free: ArrayVec<Range, MAX_RAM>, pack: Range, dtb: Range) {
     let _guard = MANAGEMENT.lock();
-    if make(boot).is_err() {
+    if make(free, pack, dtb).is_err() {
         stop("root cannot be made: too little memory, or the pack does not start with a domain");
     }
 }
 
-fn make(boot: &Boot) -> Result<(), Status> {
-    let mut free = boot.free.clone();
+fn make(mut free: ArrayVec<Range, MAX_RAM>, pack: Range, dtb: Range) -> Result<(), Status> {
     let Some(largest) = free.iter_mut().max_by_key(|r| r.1 - r.0) else { return Err(Status::NoMemory) };
     largest.1 = largest.1.checked_sub(POOL_PAGES * PAGE_SIZE).filter(|end| *end > largest.0).ok_or(Status::NoMemory)?;
     let root = bootstrap(largest.1)?;
     for (slot, range) in (slot::RAM..).zip(free) {
         give_memory(root, slot, range)?;
     }
-    give_memory(root, slot::DTB, boot.dtb)?;
-    let pack = give_memory(root, slot::PACK, boot.pack)?;
+    give_memory(root, slot::DTB, dtb)?;
+    let pack = give_memory(root, slot::PACK, pack)?;
     let entry = map_image(root, pack)?;
     let place = here().index.get() as u64 | PRIORITY << 8;
     create::create(root, Kind::SchedContext as u64, slot::SCHED, [slot::MACHINE, place, 0, 0])?;
     create::create(root, Kind::Thread as u64, slot::THREAD, [slot::SELF, slot::SCHED, entry, 0])?;
-    create::control(root, slot::THREAD, THREAD_START, boot.dtb.0 % PAGE_SIZE)
+    create::control(root, slot::THREAD, THREAD_START, dtb.0 % PAGE_SIZE)
 }
 
 /// The domain itself lives in its own pool.
@@ -57,7 +58,7 @@ fn bootstrap(pool: u64) -> Result<Obj<Domain>, Status> {
 }
 
 fn put(domain: Obj<Domain>, slot: u64, object: u64, kind: Kind) -> Result<(), Status> {
-    caps::fill(caps::empty_slot(domain, slot)?, CapWord::new(object, kind, rights::ALL, 0));
+    caps::empty_slot(domain, slot)?.store(CapWord::new(object, kind, rights::ALL, 0).0, Ordering::Release);
     Ok(())
 }
 

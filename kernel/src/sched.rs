@@ -15,12 +15,12 @@ use crate::core_local::{CORES, Core, Mode};
 use crate::exclusive::Exclusive;
 use crate::frame::FrameRef;
 use crate::object::{Entity, Obj, RunState, SchedContext, Schedulable, Thread, Vcpu, Which, links};
-use crate::{destroy, gic, irq, notify, switch, trap};
+use crate::{destroy, gic, irq, notify, switch};
 use abi::syscall::Status;
 use abi::vcpu::{AccountPage, sys};
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use kcore::mpsc::Wakes;
+use core::sync::atomic::{AtomicU64, Ordering};
+use kcore::mpsc::WakeLink;
 use kcore::queue::RunQueue;
 use kcore::timerq::Timers;
 
@@ -29,9 +29,9 @@ const NANO: u64 = 1_000_000_000;
 const EXPIRE_STEP: usize = 4;
 const WAKE_STEP: usize = 8;
 
-links!(ReadyLinks, SchedContext, link_next, link_prev);
-links!(RefillLinks, SchedContext, refill_next, refill_prev);
-links!(TimerLinks, Schedulable, timer_next, timer_prev);
+links!(ReadyLinks, SchedContext, link);
+links!(RefillLinks, SchedContext, refill);
+links!(TimerLinks, Schedulable, timer);
 
 impl Timers for TimerLinks {
     fn deadline(&self, id: u64) -> u64 {
@@ -45,22 +45,8 @@ impl Timers for RefillLinks {
     }
 }
 
-struct WakeLinks;
-impl Wakes for WakeLinks {
-    fn link(&self, id: u64) -> &AtomicU64 {
-        // SAFETY: an object's page outlives every reference to it (`destroy`).
-        #[allow(unsafe_code, reason = "objects live in donated pages")]
-        unsafe {
-            &(*(id as *const Schedulable)).wake_link
-        }
-    }
-    fn queued(&self, id: u64) -> &AtomicBool {
-        // SAFETY: as above.
-        #[allow(unsafe_code, reason = "objects live in donated pages")]
-        unsafe {
-            &(*(id as *const Schedulable)).wake_claim
-        }
-    }
+fn wake_link(id: u64) -> &'static WakeLink {
+    &Obj::<Schedulable>::at(id).live().wake
 }
 
 /// The scheduling context that an entity runs on.
@@ -356,7 +342,7 @@ pub fn wake(e: Entity) {
     let Some(core) = CORES.get(e.core.get()) else { return };
     if core.is_here() {
         attend(core, e);
-    } else if core.wakes.push(&WakeLinks, e.addr()) {
+    } else if core.wakes.push(wake_link, e.addr()) {
         gic::wake_core(core);
     }
 }
@@ -365,10 +351,10 @@ pub fn wake(e: Entity) {
 pub fn wake_interrupt(core: &Core) {
     for _ in 0..WAKE_STEP {
         let taken = core.taken.with(|t| {
-            let next = t.next(&WakeLinks);
+            let next = t.next(wake_link);
             next.or_else(|| {
                 *t = core.wakes.take_all();
-                t.next(&WakeLinks)
+                t.next(wake_link)
             })
         });
         let Some(e) = taken.and_then(Entity::opt) else { return destroy::core_step(core) };
@@ -474,9 +460,11 @@ fn idle(core: &'static Core) {
     switch::leave(core);
     retire(core, Core::now());
     program_timer(core);
-    trap::masked_end(core);
+    #[cfg(feature = "measure")]
+    crate::trap::masked_end(core);
     arch::wfi();
-    trap::masked_begin(core);
+    #[cfg(feature = "measure")]
+    crate::trap::masked_begin(core);
     irq::take(core);
 }
 

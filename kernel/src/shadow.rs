@@ -31,7 +31,7 @@ const VA: u64 = (1 << 48) - 1;
 
 /// What stands for a root that has no table: the page of EL1 vectors. As descriptors, its HVCs are invalid (bit 0).
 fn empty() -> u64 {
-    mmu::image_pa(arch::el1_page())
+    mmu::image_pa((&raw const arch::el1_vectors) as u64)
 }
 
 fn slot(s: &Obj<Space>, root: u64) -> &Cell<u64> {
@@ -75,7 +75,7 @@ impl Place {
         let (root, pages) = (what & 0xffff, what >> 16);
         if !space.classic.get()
             || root >= SHADOW_ROOTS
-            || va % abi::PAGE_SIZE != 0
+            || !va.is_multiple_of(abi::PAGE_SIZE)
             || pages > ((VA + 1 - (va & VA)) >> PAGE_SHIFT)
         {
             return Err(Status::BadArg);
@@ -108,7 +108,7 @@ impl Place {
 
     /// One step of SHADOW_MAP. Returns pages done, and whether there are more.
     pub fn map(&self, ipa: u64, rights: u64) -> Result<(u64, bool), Status> {
-        if self.pages == 0 || ipa % abi::PAGE_SIZE != 0 {
+        if self.pages == 0 || !ipa.is_multiple_of(abi::PAGE_SIZE) {
             return Err(Status::BadArg);
         }
         let (m, run) = self.source(ipa, rights)?;

@@ -20,11 +20,7 @@ pub struct Tables<const SHADOW: bool>(pub Obj<Space>);
 
 impl<const SHADOW: bool> Tables<SHADOW> {
     fn entry(table: u64, index: usize) -> &'static AtomicU64 {
-        // SAFETY: `table` is a table page of a live space, identity-mapped; `index` is masked to its 512 entries.
-        #[allow(unsafe_code, reason = "tables live in donated pages")]
-        unsafe {
-            &*((table + 8 * (index as u64 & 511)) as *const AtomicU64)
-        }
+        &Obj::<[AtomicU64; 512]>::at(table).live()[index & 511]
     }
 
     /// Runs `f` with the space's VMID in VTTBR_EL2, as TLBI by VMID wants it.

@@ -6,8 +6,7 @@ use crate::crash::stop;
 use crate::frame::FrameRef;
 use crate::mmu::{self, IMAGE_SIZE, Memory};
 use crate::object::Obj;
-use crate::platform;
-use crate::{config, gic, log, power, root, sched, stats, switch, trap};
+use crate::{config, gic, log, power, root, sched, stats, switch};
 use abi::boot::MAX_RAM;
 use abi::pack::{PACK_MAGIC, PackHeader};
 use abi::syscall::counter;
@@ -22,26 +21,16 @@ const DTB_MAX: u64 = 2 << 20;
 /// A range of physical memory: first and last + 1.
 pub type Range = (u64, u64);
 
-/// What the boot loader left.
-pub struct Boot {
-    /// Free RAM, page aligned.
-    pub free: ArrayVec<Range, MAX_RAM>,
-    /// The pack.
-    pub pack: Range,
-    /// The device tree blob, unaligned.
-    pub dtb: Range,
-}
-
 /// Entered by boot.S on each core: core number, device tree (core 0), physical address of the image.
 #[unsafe(no_mangle)]
 #[allow(unsafe_code, reason = "named by the assembly")]
 extern "C" fn kmain(core: usize, dtb: u64, image: u64) -> ! {
+    sysreg::vbar_el2::write((&raw const arch::vectors) as u64);
     CORES[core % MAX_CORES].start(core % MAX_CORES);
     if core == 0 { first(dtb, image) } else { secondary() }
 }
 
 fn first(dtb: u64, image: u64) -> ! {
-    sysreg::vbar_el2::write(arch::symbols().0);
     mmu::init(image);
     mmu::map_identity(dtb & !(PAGE_SIZE - 1), dtb.saturating_add(DTB_MAX), Memory::Normal);
     mmu::activate();
@@ -57,40 +46,54 @@ fn first(dtb: u64, image: u64) -> ! {
     if sysreg::hcr_el2::read() & (1 << 34) != 0 {
         stop("this core has no E2H=0 (FEAT_E2H0): it is not supported");
     }
-    let platform = platform::read(&fdt).unwrap_or_else(|what| stop(what));
     fdt.memory().for_each(|range| mmu::map_ours(range, Memory::Normal));
-    mmu::map_ours((platform.distributor, 0x1_0000), Memory::Device);
-    mmu::map_ours(platform.redistributors, Memory::Device);
     mmu::guard_stacks();
     config::init_core();
-    gic::init(platform.distributor, platform.redistributors);
-    if !gic::init_core(here()) {
-        stop("core 0 has no redistributor");
-    }
+    find_machine(&fdt);
+    gic::init_core(here());
     if switch::lr_count() < 3 {
         stop("fewer than three list registers: one is the timer's, and VMMs count on two");
     }
-    power::init(platform.psci_smc);
     stats::of(counter::IMAGE_BASE).store(image, Ordering::Relaxed);
     stats::of(counter::LIST_REGISTERS).store(switch::lr_count() as u64, Ordering::Relaxed);
     arrive();
-    start_others(&fdt, image);
-    root::start(&plan(&fdt, (dtb, dtb + u64::from(size)), image));
+    start_others(&fdt);
+    let dtb = (dtb, dtb + u64::from(size));
+    let pack = find_pack(image + IMAGE_SIZE);
+    root::start(free_ram(&fdt, [(image, image + IMAGE_SIZE), pack, dtb]), pack, dtb);
     if cfg!(feature = "crash-test") {
         FrameRef(mmu::IMAGE_VA / 2).x(0);
     }
     go()
 }
 
+/// Takes what the device tree says of interrupt controller and firmware; what is missing is told by name.
+fn find_machine(fdt: &Fdt) {
+    let gic = fdt.compatible("arm,gic-v3");
+    let gic = gic.unwrap_or_else(|| stop("no arm,gic-v3 in the device tree (GICv2 is not supported)"));
+    let mut regs = gic.reg();
+    let (Some((distributor, _)), Some(redistributors)) = (regs.next(), regs.next()) else {
+        stop("the GIC has no distributor or no redistributors")
+    };
+    mmu::map_ours((distributor, 0x1_0000), Memory::Device);
+    mmu::map_ours(redistributors, Memory::Device);
+    gic::init(distributor, redistributors);
+    let psci = ["arm,psci-1.0", "arm,psci-0.2"].iter().find_map(|c| fdt.compatible(c));
+    let method = psci.as_ref().and_then(|p| p.str("method"));
+    power::init(method.unwrap_or_else(|| stop("no PSCI in the device tree")) == "smc");
+}
+
 /// Brings the other cores up, one after the other; those that do not come are left out.
-fn start_others(fdt: &Fdt, image: u64) {
-    let (_, _, entry, head) = arch::symbols();
+fn start_others(fdt: &Fdt) {
+    let entry = mmu::image_pa((&raw const arch::_secondary) as u64);
     let own = here().mpidr.get();
     let others = fdt.cpus().filter(|m| *m != own).take(MAX_CORES - 1);
     let mut index = 1;
     for mpidr in others {
-        if power::core_on(mpidr, image + (entry - head), index as u64) != 0 {
-            complain("sosia: a core does not start:", "mpidr", mpidr);
+        if power::core_on(mpidr, entry, index as u64) != 0 {
+            log::text("sosia: a core does not start:");
+            log::word("mpidr", mpidr);
+            log::text("\r\n");
             continue;
         }
         let deadline = sysreg::cntpct_el0::read() + sysreg::cntfrq_el0::read();
@@ -104,19 +107,10 @@ fn start_others(fdt: &Fdt, image: u64) {
     }
 }
 
-fn complain(what: &str, name: &str, value: u64) {
-    log::text(what);
-    log::word(name, value);
-    log::text("\r\n");
-}
-
 fn secondary() -> ! {
-    sysreg::vbar_el2::write(arch::symbols().0);
     mmu::activate();
     config::init_core();
-    if !gic::init_core(here()) {
-        stop("a core has no redistributor");
-    }
+    gic::init_core(here());
     arrive();
     go()
 }
@@ -129,43 +123,40 @@ fn arrive() {
 
 /// Leaves the start for good.
 fn go() -> ! {
-    trap::masked_begin(here());
+    #[cfg(feature = "measure")]
+    crate::trap::masked_begin(here());
     sched::reschedule(here());
     arch::leave_kernel()
 }
 
-/// Where everything is in RAM.
-fn plan(fdt: &Fdt, dtb: Range, image: u64) -> Boot {
-    let header = Obj::<PackHeader>::at(image + IMAGE_SIZE);
+/// The pack at an address.
+fn find_pack(base: u64) -> Range {
+    let header = Obj::<PackHeader>::at(base);
     if header.magic != PACK_MAGIC {
         stop("no pack follows the kernel: build an image with `sosia build`");
     }
-    let pack = (header.addr(), header.addr() + header.size);
+    (base, base + header.size)
+}
+
+/// Free RAM, page aligned.
+fn free_ram(fdt: &Fdt, taken: [Range; 3]) -> ArrayVec<Range, MAX_RAM> {
     let mut free: ArrayVec<Range, MAX_RAM> = ArrayVec::new();
     for (base, size) in fdt.memory() {
         let range = (base.next_multiple_of(PAGE_SIZE), base.saturating_add(size) & !(PAGE_SIZE - 1));
         if range.0 < range.1 && free.try_push(range).is_err() {
-            complain("sosia: RAM is not used, there are too many ranges:", "base", base);
+            log::text("sosia: RAM is not used: too many ranges\r\n");
         }
     }
     // Page 0 is left out: no object is at address 0.
-    let taken = [(image, image + IMAGE_SIZE), pack, dtb, (0, PAGE_SIZE)];
-    for range in taken.into_iter().chain(fdt.reserved().map(|(b, s)| (b, b.saturating_add(s)))) {
-        subtract(&mut free, range);
-    }
-    Boot { free, pack, dtb }
-}
-
-/// Removes a range, widened to whole pages.
-fn subtract(free: &mut ArrayVec<Range, MAX_RAM>, (start, end): Range) {
-    let (start, end) = (start & !(PAGE_SIZE - 1), end.next_multiple_of(PAGE_SIZE));
-    let old = free.take();
-    for (a, b) in old {
-        for part in [(a, b.min(start)), (a.max(end), b)] {
+    let taken = taken.into_iter().chain([(0, PAGE_SIZE)]);
+    for (start, end) in taken.chain(fdt.reserved().map(|(b, s)| (b, b.saturating_add(s)))) {
+        // Whole pages.
+        let (start, end) = (start & !(PAGE_SIZE - 1), end.next_multiple_of(PAGE_SIZE));
+        for (a, b) in free.take() {
+            let parts = [(a, b.min(start)), (a.max(end), b)];
             // What no slot is left for is not used: the ranges are few.
-            if part.0 < part.1 {
-                let _ = free.try_push(part);
-            }
+            parts.into_iter().filter(|(a, b)| a < b).for_each(|part| free.try_push(part).unwrap_or_default());
         }
     }
+    free
 }

@@ -1,39 +1,37 @@
 //! VCPU_STATE: all kernel-held state of a vCPU through its page, both ways, in the one layout of `abi::vcpu`.
 
 use crate::arch::el1;
-use crate::arch::fp::Regs;
+use crate::arch::fp::{self, Regs};
 use crate::arch::sysreg::{cntv_ctl_el0, vttbr_el2, write_lr};
 use crate::core_local::Core;
 use crate::object::{Obj, Vcpu};
-use crate::switch::{flush_guest, load_special, lr_count, save_loaded};
+use crate::switch::{LR_HW, LR_PENDING, flush_guest, load_special, lr_count, save_loaded};
 use crate::{gic, shadow};
 use abi::syscall::Status;
 use abi::vcpu::{MAX_LRS, STATE_VERSION, VcpuState, sys};
 use kcore::spsr::guest_lr;
 
 const LR_ACTIVE_PENDING: u64 = 3 << 62;
-const LR_PENDING: u64 = 1 << 62;
-const LR_HW: u64 = 1 << 61;
 const LR_PINTID: u64 = 0x1fff << 32;
 
 /// Kernel → page. The vCPU is loaded: its handler calls.
 pub fn save(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
     save_loaded(core, v);
     if core.fp_owner.get() == Some(v) {
-        v.fp.save();
+        fp::save(&v.fp);
     }
-    let fp = v.fp.get();
+    let regs = v.fp.get();
     let mut words = v.sys.get();
     words[sys::SCTLR_EL1] = v.sctlr.get();
     let page = v.shared();
     words[sys::SP_EL0] = page.frame().sp();
     page.set_state(VcpuState {
         version: STATE_VERSION,
-        fpcr: fp.fpcr as u32,
-        fpsr: fp.fpsr as u32,
+        fpcr: regs.fpcr as u32,
+        fpsr: regs.fpsr as u32,
         reserved: 0,
         sys: words,
-        v: fp.v,
+        v: regs.v,
     });
     let (used, lrs) = (v.lrs_used.get(), v.lrs.get());
     (0..MAX_LRS).for_each(|n| page.set_lr(n, if used & 1 << n != 0 { lrs[n] } else { 0 }));
@@ -57,7 +55,7 @@ pub fn load(core: &Core, v: Obj<Vcpu>) -> Result<(), Status> {
     shadow::confine(v);
     v.fp.set(Regs { v: state.v, fpcr: u64::from(state.fpcr), fpsr: u64::from(state.fpsr) });
     if core.fp_owner.get() == Some(v) {
-        v.fp.load();
+        fp::load(&v.fp);
     }
     cntv_ctl_el0::write(0);
     el1::load(v.sys.as_array_of_cells(), core.hcr_alone.get());

@@ -6,10 +6,11 @@
 
 use crate::arch::el1::{self, FPEXC_EN};
 use crate::arch::sysreg::*;
-use crate::arch::{isb, tlbi_local_vmid};
+use crate::arch::{fp, isb, tlbi_local_vmid};
 use crate::config::{self, CPTR_BASE, CPTR_TFP, HCR_DOMAIN, HCR_VI, SCTLR_CLASSIC, SCTLR_DOMAIN};
 use crate::core_local::{Core, Mode};
 use crate::frame::{FrameRef, PageRef};
+use crate::ipc::frame as thread_frame;
 use crate::object::{Entity, Obj, Thread, Vcpu, Which};
 use crate::{gic, notify};
 use abi::vcpu::{BELL_LR, MAX_LRS, reason, sys};
@@ -26,18 +27,16 @@ const SPSR_EL1: u64 = 0xc;
 /// Offset of a vector, and that of IRQs from a lower level.
 const VECTOR: u64 = 0x780;
 const VECTOR_IRQ: u64 = 0x480;
-const LR_PENDING: u64 = 1 << 62;
-const LR_HW: u64 = 1 << 61;
+/// ICH_LR<n>_EL2 (IHI 0069H 12.4.6).
+pub const LR_PENDING: u64 = 1 << 62;
+/// See [`LR_PENDING`].
+pub const LR_HW: u64 = 1 << 61;
 
 impl Vcpu {
     /// The page shared with the VMM.
     pub fn shared(&self) -> PageRef {
         PageRef(self.page.get())
     }
-}
-
-fn thread_frame(t: Obj<Thread>) -> FrameRef {
-    FrameRef(t.frame.as_ptr() as u64)
 }
 
 fn handler_frame(v: Obj<Vcpu>) -> FrameRef {
@@ -262,7 +261,7 @@ fn load_view(core: &Core, v: Obj<Vcpu>, page: PageRef) {
     ttbr1_el1::write(root(high));
     sctlr_el1::write(SCTLR_CLASSIC | page.gates() & CLASSIC_GATES);
     tpidrro_el0::write(page.tpidrro());
-    hcr_el2::write(core.guest_hcr.get() | (view >> 16 & 1) * HCR_VI);
+    hcr_el2::write(core.guest_hcr.get() | ((view >> 16 & 1) * HCR_VI));
 }
 
 fn install_lrs(page: PageRef, dirty: u64) {
@@ -469,9 +468,9 @@ pub fn take_fp(core: &Core, v: Obj<Vcpu>) {
     cptr_el2::write(CPTR_BASE);
     isb();
     if let Some(old) = core.fp_owner.replace(Some(v)) {
-        old.fp.save();
+        fp::save(&old.fp);
     }
-    v.fp.load();
+    fp::load(&v.fp);
     if v.aarch32.get() {
         fpexc32_el2::write(v.sys.as_array_of_cells()[sys::FPEXC32_EL2].get());
     }

@@ -5,7 +5,7 @@ use crate::arch::sysreg;
 use crate::core_local::{Core, Mode};
 use crate::frame::FrameRef;
 use crate::memory::{self, MANAGEMENT, MapArgs};
-use crate::object::{Domain, Endpoint, Entity, Frame, Irq, Notification, Obj, RunState, Vcpu, Which};
+use crate::object::{Domain, Entity, Frame, Irq, Notification, Obj, RunState, Vcpu, Which};
 use crate::{caps, create, destroy, domain, gic, ipc, log, notify, power, sched, shadow, space, state, stats, switch};
 use abi::cap::rights;
 use abi::syscall::{self as sc, Status, counter, stop};
@@ -62,6 +62,8 @@ fn suspend(core: &'static Core, v: Obj<Vcpu>, action: u64) {
     sched::block(core, Entity(Obj::at(v.addr())), state);
 }
 
+/// Not in line: what it needs of stack and registers is more than a doorbell should pay for.
+#[inline(never)]
 fn general(core: &'static Core, frame: FrameRef, number: u64) {
     let Some(domain) = core.current.get().and_then(|e| e.domain.get()) else { return };
     let call = Call { core, domain, frame };
@@ -78,7 +80,7 @@ impl Call {
         let (core, d) = (self.core, self.domain);
         match number {
             sc::VCPU_RESUME => Err(Status::BadState),
-            sc::CALL => self.call(a),
+            sc::CALL => ipc::call(core, caps::get_badged(d, a[0], rights::WRITE)?),
             sc::RECV => ipc::receive(core, caps::get(d, a[0], rights::READ)?),
             sc::REPLY_RECV => ipc::reply_receive(core, caps::get(d, a[0], rights::READ)?),
             sc::SIGNAL => self.signal(a),
@@ -135,13 +137,8 @@ impl Call {
         Ok(())
     }
 
-    fn call(&self, a: [u64; 6]) -> Outcome {
-        let (ep, badge) = caps::get_badged::<Endpoint>(self.domain, a[0], rights::WRITE)?;
-        ipc::call(self.core, ep, badge)
-    }
-
     fn signal(&self, a: [u64; 6]) -> Outcome {
-        let (n, badge) = caps::notification(self.domain, a[0], rights::WRITE)?;
+        let (n, badge) = caps::get_badged(self.domain, a[0], rights::WRITE)?;
         notify::signal(n, signal_bits(badge, a[1]));
         Ok(())
     }
@@ -208,6 +205,7 @@ impl Call {
         memory::unmap(f, target, a[2])
     }
 
+    #[inline(never)]
     fn vcpu_state(&self, a: [u64; 6]) -> Outcome {
         match a[1] {
             sc::STATE_SAVE => state::save(self.core, self.own_vcpu(a[0], rights::READ)?),

@@ -33,6 +33,7 @@ const YIELD: u64 = 2;
 /// A synchronous exception from EL0 or EL1.
 pub extern "C" fn lower_sync() {
     let core = here();
+    #[cfg(feature = "measure")]
     masked_begin(core);
     match core.mode.get() {
         Mode::Guest => guest_sync(core),
@@ -41,23 +42,27 @@ pub extern "C" fn lower_sync() {
     if core.resched.get() {
         sched::reschedule(core);
     }
+    #[cfg(feature = "measure")]
     masked_end(core);
 }
 
 /// An interrupt from EL0 or EL1.
 pub extern "C" fn lower_irq() {
     let core = here();
+    #[cfg(feature = "measure")]
     masked_begin(core);
     irq::take(core);
     if core.resched.get() {
         sched::reschedule(core);
     }
+    #[cfg(feature = "measure")]
     masked_end(core);
 }
 
 /// An SError from EL0 or EL1 ends the domain that ran, or is told to the guest's VMM.
 pub extern "C" fn lower_serror() {
     let core = here();
+    #[cfg(feature = "measure")]
     masked_begin(core);
     match (core.mode.get(), core.current.get().map(Entity::which)) {
         (Mode::Guest, Some(Which::Vcpu(v))) => {
@@ -68,6 +73,7 @@ pub extern "C" fn lower_serror() {
         _ => domain::stop_current(core, stop::SERROR),
     }
     sched::reschedule(core);
+    #[cfg(feature = "measure")]
     masked_end(core);
 }
 
@@ -125,7 +131,7 @@ fn doorbell(v: Obj<Vcpu>) {
 #[inline(always)]
 fn ring(v: Obj<Vcpu>, slot: u64) -> Result<(), Status> {
     let domain = v.common.domain.get().ok_or(Status::BadState)?;
-    let (n, badge) = caps::notification(domain, slot, rights::WRITE)?;
+    let (n, badge) = caps::get_badged(domain, slot, rights::WRITE)?;
     notify::signal(n, syscall::signal_bits(badge, 1));
     Ok(())
 }
@@ -158,18 +164,17 @@ fn domain_sync(core: &'static Core) {
     }
 }
 
+/// ISS of an MRS of CNTFRQ_EL0 into x0 (Arm ARM D24.2.40); CNTPCT_EL0 and CNTVCT_EL0 have the next values of Op2.
+const MRS_CNTFRQ: u64 = 3 << 20 | 3 << 14 | 14 << 10 | 1;
+
 /// MRS by a domain of a counter or its frequency, which trap when the guest's CNTKCTL_EL1 says so.
 fn emulate_read(core: &Core, esr: u64) -> bool {
-    let field = |shift: u32, mask: u64| (esr >> shift) & mask;
-    let (op0, op2, op1, crn, rt, crm) =
-        (field(20, 3), field(17, 7), field(14, 7), field(10, 15), field(5, 31), field(1, 15));
-    if esr & 1 == 0 {
-        return false;
-    }
-    let value = match (op0, op1, crn, crm, op2) {
-        (3, 3, 14, 0, 0) => cntfrq_el0::read(),
-        (3, 3, 14, 0, 1) => cntpct_el0::read(),
-        (3, 3, 14, 0, 2) => cntpct_el0::read().wrapping_sub(cntvoff_el2::read()),
+    let (op2, rt) = ((esr >> 17) & 7, (esr >> 5) & 31);
+    let value = match op2 {
+        _ if esr & 0x1ff_ffff & !(7 << 17 | 31 << 5) != MRS_CNTFRQ => return false,
+        0 => cntfrq_el0::read(),
+        1 => cntpct_el0::read(),
+        2 => cntpct_el0::read().wrapping_sub(cntvoff_el2::read()),
         _ => return false,
     };
     if rt != 31 {
@@ -180,20 +185,14 @@ fn emulate_read(core: &Core, esr: u64) -> bool {
 }
 
 /// An exception was taken: interrupts are masked from here.
-#[inline(always)]
+#[cfg(feature = "measure")]
 pub fn masked_begin(core: &Core) {
-    #[cfg(feature = "measure")]
     core.masked_since.set(Core::now());
-    let _ = core;
 }
 
 /// Interrupts are unmasked by the return, or by waiting.
-#[inline(always)]
+#[cfg(feature = "measure")]
 pub fn masked_end(core: &Core) {
-    #[cfg(feature = "measure")]
-    {
-        let took = Core::now().wrapping_sub(core.masked_since.get());
-        crate::stats::of(abi::syscall::counter::MASKED_MAX).fetch_max(took, core::sync::atomic::Ordering::Relaxed);
-    }
-    let _ = core;
+    let took = Core::now().wrapping_sub(core.masked_since.get());
+    crate::stats::of(abi::syscall::counter::MASKED_MAX).fetch_max(took, Ordering::Relaxed);
 }

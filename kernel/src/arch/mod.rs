@@ -90,34 +90,23 @@ core::arch::global_asm!(
     kernel_fault = sym crate::crash::kernel_fault,
 );
 
+// What the assembly and the linker script name, for its address.
 unsafe extern "C" {
-    static vectors: u8;
-    static el1_vectors: u8;
-    static __stacks: u8;
+    /// Exception vectors of EL2.
+    pub static vectors: u8;
+    /// The page of EL1 vectors of classic guests.
+    pub static el1_vectors: u8;
+    /// Bottom of the kernel stacks.
+    pub static __stacks: u8;
+    /// Entry of secondary cores.
+    pub static _secondary: u8;
     fn return_to_lower() -> !;
-    fn _secondary();
-    fn _head();
 }
 
 /// Leaves the kernel for the context in `Core::frame`, for good: the stack is forgotten.
 pub fn leave_kernel() -> ! {
     // SAFETY: the scheduler has set `Core::frame` to a live frame and the EL2 registers to its context.
     unsafe { return_to_lower() }
-}
-
-/// Linked addresses: vectors, bottom of the stacks, entry of secondary cores, start of the image.
-pub fn symbols() -> (u64, u64, u64, u64) {
-    (
-        (&raw const vectors) as u64,
-        (&raw const __stacks) as u64,
-        _secondary as *const () as u64,
-        _head as *const () as u64,
-    )
-}
-
-/// Linked address of the page of EL1 vectors of classic guests.
-pub fn el1_page() -> u64 {
-    (&raw const el1_vectors) as u64
 }
 
 /// Makes functions of instructions without operands.

@@ -1,4 +1,23 @@
-//! System registers, each a module with `read` and `write`.
+//! System registers, each a module with `read` and `write`; [`mrs`] and [`msr`] for those that have one user.
+
+/// Reads the register of a name.
+macro_rules! mrs {
+    ($($name:tt)+) => {{
+        let value: u64;
+        // SAFETY: reading a system register has no effect on memory; the kernel runs at EL2.
+        unsafe { core::arch::asm!(concat!("mrs {}, ", $($name)+), out(reg) value, options(nostack, preserves_flags)) }
+        value
+    }};
+}
+/// Writes the register of a name.
+macro_rules! msr {
+    ($name:literal, $value:expr) => {
+        // SAFETY: writers keep the rules of docs/internals/unseen.md: what a lower level may do is decided in `config`,
+        // `space`, `switch` and `state` only.
+        unsafe { core::arch::asm!(concat!("msr ", $name, ", {}"), in(reg) $value, options(nostack, preserves_flags)) }
+    };
+}
+pub(super) use {mrs, msr};
 
 macro_rules! sysregs {
     ($($module:ident $name:literal),* $(,)?) => { $(
@@ -6,18 +25,9 @@ macro_rules! sysregs {
         #[allow(missing_docs, dead_code, reason = "a pair of accessors each")]
         pub mod $module {
             #[inline(always)]
-            pub fn read() -> u64 {
-                let value;
-                // SAFETY: reading a system register has no effect on memory; the kernel runs at EL2.
-                unsafe { core::arch::asm!(concat!("mrs {}, ", $name), out(reg) value, options(nostack, preserves_flags)) }
-                value
-            }
+            pub fn read() -> u64 { super::mrs!($name) }
             #[inline(always)]
-            pub fn write(value: u64) {
-                // SAFETY: writers keep the rules of docs/internals/unseen.md: what a lower level may do is decided here
-                // and in `space`, `switch` and `vcpu` only.
-                unsafe { core::arch::asm!(concat!("msr ", $name, ", {}"), in(reg) value, options(nostack, preserves_flags)) }
-            }
+            pub fn write(value: u64) { super::msr!($name, value) }
         }
     )* };
 }
@@ -29,12 +39,7 @@ macro_rules! readonly {
         #[allow(missing_docs, reason = "one accessor each")]
         pub mod $module {
             #[inline(always)]
-            pub fn read() -> u64 {
-                let value;
-                // SAFETY: as in `sysregs`.
-                unsafe { core::arch::asm!(concat!("mrs {}, ", $name), out(reg) value, options(nostack, preserves_flags)) }
-                value
-            }
+            pub fn read() -> u64 { super::mrs!($name) }
         }
     )* };
 }
@@ -52,43 +57,31 @@ sysregs! {
     esr_el2 "esr_el2", far_el2 "far_el2", hpfar_el2 "hpfar_el2", elr_el2 "elr_el2", spsr_el2 "spsr_el2",
     tpidr_el2 "tpidr_el2", vbar_el2 "vbar_el2", hcr_el2 "hcr_el2", vttbr_el2 "vttbr_el2", vtcr_el2 "vtcr_el2",
     ttbr0_el2 "ttbr0_el2", sctlr_el2 "sctlr_el2", cptr_el2 "cptr_el2", mdcr_el2 "mdcr_el2", hstr_el2 "hstr_el2",
-    cnthctl_el2 "cnthctl_el2", cntvoff_el2 "cntvoff_el2", cnthp_ctl_el2 "cnthp_ctl_el2", cnthp_cval_el2 "cnthp_cval_el2",
-    vmpidr_el2 "vmpidr_el2", vpidr_el2 "vpidr_el2", hcrx_el2 "s3_4_c1_c2_2", hfgrtr_el2 "s3_4_c1_c1_4",
-    hfgwtr_el2 "s3_4_c1_c1_5", hfgitr_el2 "s3_4_c1_c1_6", hdfgrtr_el2 "s3_4_c3_c1_4", hdfgwtr_el2 "s3_4_c3_c1_5",
-    icc_sre_el2 "s3_4_c12_c9_5", icc_sre_el1 "s3_0_c12_c12_5", icc_pmr_el1 "s3_0_c4_c6_0", icc_bpr1_el1 "s3_0_c12_c12_3",
-    icc_ctlr_el1 "s3_0_c12_c12_4", icc_igrpen1_el1 "s3_0_c12_c12_7", icc_eoir1_el1 "s3_0_c12_c12_1",
-    icc_dir_el1 "s3_0_c12_c11_1", icc_sgi1r_el1 "s3_0_c12_c11_5", ich_hcr_el2 "s3_4_c12_c11_0",
-    ich_vmcr_el2 "s3_4_c12_c11_7", ich_ap0r0_el2 "s3_4_c12_c8_0", ich_ap1r0_el2 "s3_4_c12_c9_0",
-    par_el1 "par_el1", sp_el0 "sp_el0", sctlr_el1 "sctlr_el1", cpacr_el1 "cpacr_el1", ttbr0_el1 "ttbr0_el1",
-    ttbr1_el1 "ttbr1_el1", tcr_el1 "tcr_el1", mair_el1 "mair_el1", amair_el1 "amair_el1", vbar_el1 "vbar_el1",
-    esr_el1 "esr_el1", far_el1 "far_el1", afsr0_el1 "afsr0_el1", afsr1_el1 "afsr1_el1", elr_el1 "elr_el1",
-    spsr_el1 "spsr_el1", sp_el1 "sp_el1", tpidr_el0 "tpidr_el0", tpidrro_el0 "tpidrro_el0", tpidr_el1 "tpidr_el1",
-    contextidr_el1 "contextidr_el1", csselr_el1 "csselr_el1", cntkctl_el1 "cntkctl_el1", cntv_ctl_el0 "cntv_ctl_el0",
-    cntv_cval_el0 "cntv_cval_el0", apiakeylo_el1 "s3_0_c2_c1_0", apiakeyhi_el1 "s3_0_c2_c1_1",
-    apibkeylo_el1 "s3_0_c2_c1_2", apibkeyhi_el1 "s3_0_c2_c1_3", apdakeylo_el1 "s3_0_c2_c2_0",
-    apdakeyhi_el1 "s3_0_c2_c2_1", apdbkeylo_el1 "s3_0_c2_c2_2", apdbkeyhi_el1 "s3_0_c2_c2_3",
-    apgakeylo_el1 "s3_0_c2_c3_0", apgakeyhi_el1 "s3_0_c2_c3_1", vdisr_el2 "s3_4_c12_c1_1", dacr32_el2 "dacr32_el2",
-    ifsr32_el2 "ifsr32_el2", fpexc32_el2 "fpexc32_el2", spsr_abt "spsr_abt", spsr_und "spsr_und", spsr_irq "spsr_irq",
-    spsr_fiq "spsr_fiq", mdscr_el1 "mdscr_el1",
+    cnthctl_el2 "cnthctl_el2", cntvoff_el2 "cntvoff_el2", cnthp_ctl_el2 "cnthp_ctl_el2",
+    cnthp_cval_el2 "cnthp_cval_el2", vmpidr_el2 "vmpidr_el2", vpidr_el2 "vpidr_el2", hcrx_el2 "s3_4_c1_c2_2",
+    hfgrtr_el2 "s3_4_c1_c1_4", hfgwtr_el2 "s3_4_c1_c1_5", hfgitr_el2 "s3_4_c1_c1_6", hdfgrtr_el2 "s3_4_c3_c1_4",
+    hdfgwtr_el2 "s3_4_c3_c1_5", icc_sre_el2 "s3_4_c12_c9_5", icc_sre_el1 "s3_0_c12_c12_5", icc_pmr_el1 "s3_0_c4_c6_0",
+    icc_bpr1_el1 "s3_0_c12_c12_3", icc_ctlr_el1 "s3_0_c12_c12_4", icc_igrpen1_el1 "s3_0_c12_c12_7",
+    icc_eoir1_el1 "s3_0_c12_c12_1", icc_dir_el1 "s3_0_c12_c11_1", icc_sgi1r_el1 "s3_0_c12_c11_5",
+    ich_hcr_el2 "s3_4_c12_c11_0", par_el1 "par_el1", sp_el0 "sp_el0", sctlr_el1 "sctlr_el1", ttbr0_el1 "ttbr0_el1",
+    ttbr1_el1 "ttbr1_el1", esr_el1 "esr_el1", far_el1 "far_el1", elr_el1 "elr_el1", spsr_el1 "spsr_el1",
+    tpidr_el0 "tpidr_el0", tpidrro_el0 "tpidrro_el0", cntkctl_el1 "cntkctl_el1", cntv_ctl_el0 "cntv_ctl_el0",
+    vdisr_el2 "s3_4_c12_c1_1", fpexc32_el2 "fpexc32_el2", mdscr_el1 "mdscr_el1",
 }
 
 macro_rules! list_registers {
     ($($n:literal $name:literal),* $(,)?) => {
-        /// Reads ICH_LR<n>_EL2.
+        /// Reads ICH_LR<n>_EL2; `n` is below the implemented number.
         pub fn read_lr(n: usize) -> u64 {
-            let value;
             match n {
-                // SAFETY: as in `sysregs`; `n` is below the implemented number.
-                $($n => unsafe { core::arch::asm!(concat!("mrs {}, ", $name), out(reg) value, options(nostack, preserves_flags)) },)*
-                _ => value = 0,
+                $($n => mrs!($name),)*
+                _ => 0,
             }
-            value
         }
-        /// Writes ICH_LR<n>_EL2.
+        /// Writes ICH_LR<n>_EL2; `n` is below the implemented number.
         pub fn write_lr(n: usize, value: u64) {
             match n {
-                // SAFETY: as in `sysregs`; `n` is below the implemented number.
-                $($n => unsafe { core::arch::asm!(concat!("msr ", $name, ", {}"), in(reg) value, options(nostack, preserves_flags)) },)*
+                $($n => msr!($name, value),)*
                 _ => {}
             }
         }
@@ -102,23 +95,19 @@ list_registers! {
     15 "s3_4_c12_c13_7",
 }
 
-/// Reads an ID register for a domain, by CRm and op2 of op0=3, op1=0, CRn=0. Reserved encodings read 0.
+/// Reads an ID register for a domain, by CRm and op2 of op0=3, op1=0, CRn=0. The ID space reads as zero where nothing is
+/// assigned (Arm ARM D23.3.1), and so it does elsewhere here.
 pub fn read_id(crm: u64, op2: u64) -> u64 {
     macro_rules! ids {
         ($($m:literal: $($o:literal)*);* $(;)?) => {
             match (crm, op2) {
-                $($(($m, $o) => {
-                    let value;
-                    // SAFETY: the ID space reads as zero where nothing is assigned (Arm ARM D23.3.1).
-                    unsafe { core::arch::asm!(concat!("mrs {}, s3_0_c0_c", $m, "_", $o), out(reg) value, options(nostack, preserves_flags)) }
-                    value
-                })*)*
+                $($(($m, $o) => mrs!("s3_0_c0_c", $m, "_", $o),)*)*
                 _ => 0,
             }
         };
     }
     ids! {
-        0: 0 5 6; 1: 0 1 2 3 4 5 6 7; 2: 0 1 2 3 4 5 6 7; 3: 0 1 2 3 4 5 6 7; 4: 0 1 2 3 4 5 6 7;
+        1: 0 1 2 3 4 5 6 7; 2: 0 1 2 3 4 5 6 7; 3: 0 1 2 3 4 5 6 7; 4: 0 1 2 3 4 5 6 7;
         5: 0 1 2 3 4 5 6 7; 6: 0 1 2 3 4 5 6 7; 7: 0 1 2 3 4 5 6 7;
     }
 }
