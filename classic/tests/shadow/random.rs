@@ -672,19 +672,19 @@ fn test_random_guests_lazy() {
 }
 
 #[test]
-#[ignore = "long: `sosia test --all`"]
+#[ignore = "long"]
 fn test_million_random_guests_tlb() {
     run(Mode::Tlb, FEW..FEW + MANY / 3);
 }
 
 #[test]
-#[ignore = "long: `sosia test --all`"]
+#[ignore = "long"]
 fn test_million_random_guests_traced() {
     run(Mode::Traced, FEW..FEW + MANY / 3);
 }
 
 #[test]
-#[ignore = "long: `sosia test --all`"]
+#[ignore = "long"]
 fn test_million_random_guests_lazy() {
     run(Mode::Lazy, FEW..FEW + MANY / 3 + 1);
 }

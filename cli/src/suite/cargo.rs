@@ -95,10 +95,23 @@ pub fn host(package: &str, cases: &mut Cases) -> Result<()> {
 pub fn loom(package: &str, cases: &mut Cases) -> Result<()> {
     let mut command = compile::cargo("test");
     command.args(["-p", package, "--release", "--target-dir"]).arg(paths::target().join("loom"));
-    // Optimised, but soon built: a model is small.
-    command.envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")]);
+    quickly_built(&mut command);
     command.env("RUSTFLAGS", "--cfg loom").args(["--test", "*loom*"]);
     tests(&mut command, cases)
+}
+
+/// The tests of one package that take minutes: random cases by the million, by seed.
+pub fn random(package: &str, cases: &mut Cases) -> Result<()> {
+    let mut command = compile::cargo("test");
+    command.args(["-p", package, "--release", "--target-dir"]).arg(paths::target().join("random"));
+    quickly_built(&mut command);
+    command.args(["--tests", "--", "--ignored"]);
+    tests(&mut command, cases)
+}
+
+/// Optimised, but soon built.
+fn quickly_built(command: &mut Command) {
+    command.envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")]);
 }
 
 fn tests(command: &mut Command, cases: &mut Cases) -> Result<()> {

@@ -117,6 +117,7 @@ fn steps() -> Vec<Step> {
     steps.extend(
         cargo::LOOM.map(|package| Step::new(format!("loom-{package}"), move |_, cases| cargo::loom(package, cases))),
     );
+    steps.push(Step::new("random-classic", |_, cases| cargo::random("classic", cases)).long());
     steps.push(Step::new("size", cargo::size));
     steps.push(Step::new("reproducible", reproducible::run));
     steps.push(Step::new("deny", deny::run));
