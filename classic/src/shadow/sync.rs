@@ -13,7 +13,7 @@
 use super::fault::walk;
 use super::fill::Piece;
 use super::runs::{self, Owner, PAGE, Run};
-use super::space::VA;
+use super::space::{NoRoom, VA};
 use super::tables::{self, Node};
 use super::{GuestMemory, Mode, ShadowMmu, Spaces, World};
 use crate::walk::{Descriptor, Leaf, Rights, mask};
@@ -81,15 +81,27 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
     pub fn table_written(&mut self, vcpu: usize, ipa: u64, bytes: u64, world: &mut impl World) {
         let (first, end) = (ipa & !7, ipa.saturating_add(bytes.min(1 << PAGE)));
         for slot in (first..end).step_by(8) {
+            self.compare_uses(slot, world);
+            // What makes room for these drops nodes: nothing is compared from here on.
             let mut cursor = tables::Cursor::default();
             while let Some(index) = self.tables.using(&mut cursor, slot, true) {
-                let node = self.tables.get(index);
-                if !self.roots.is_current(node.root, None) {
-                    self.drop_node(index, world);
-                } else if !self.compare_slot(index, &node, slot, world) {
-                    self.enter_slot(vcpu, index, &node, slot, world);
-                    continue;
+                if self.enter_slot(vcpu, index, slot, world).is_err() {
+                    break;
                 }
+            }
+        }
+    }
+
+    /// What all uses of a descriptor led to.
+    fn compare_uses(&mut self, slot: u64, world: &mut impl World) {
+        let mut cursor = tables::Cursor::default();
+        while let Some(index) = self.tables.using(&mut cursor, slot, true) {
+            let node = self.tables.get(index);
+            let gone = !self.roots.is_current(node.root, None);
+            if gone {
+                self.drop_node(index, world);
+            }
+            if gone || self.compare_slot(index, &node, slot, world) {
                 cursor = tables::Cursor::default();
             }
         }
@@ -116,26 +128,24 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
         child.is_some_and(|child| self.compare_child(child, node, world))
     }
 
-    /// Enters what a descriptor maps, as at a fault.
-    fn enter_slot(&mut self, vcpu: usize, index: u16, node: &Node, slot: u64, world: &mut impl World) {
+    /// Enters what a descriptor maps, as at a fault; `Err`: there was no room, it is entered at the fault.
+    fn enter_slot(&mut self, vcpu: usize, index: u16, slot: u64, world: &mut impl World) -> Result<(), NoRoom> {
+        let node = self.tables.get(index);
         let (va, key) = (node.va_of(slot), self.roots.get(node.root).key);
         // All of the way, for a table above may have been written without a trap.
         let sign = if key.upper { !VA } else { 0 };
-        let Ok(walked) = walk(&key.half, va | sign, world) else { return };
+        let Ok(walked) = walk(&key.half, va | sign, world) else { return Ok(()) };
         let leaf = walked.leaf;
-        if walked.last() != Some(node.step) {
-            return;
-        }
-        let Some(mapped) = world.mapped(leaf.ipa).filter(|mapped| mapped.contains(&leaf.ipa)) else { return };
+        let Some(mapped) = world.mapped(leaf.ipa).filter(|mapped| mapped.contains(&leaf.ipa)) else { return Ok(()) };
+        let same = walked.last() == Some(node.step);
         let allowed = leaf.rights(key.el) != Rights::NONE && (leaf.global || key.asid.is_some());
         let vectors = key.upper && va & !mask(PAGE) == self.vectors & VA;
         let there = self.runs.of_va(&mut runs::Cursor::default(), node.root, va).is_some();
-        if allowed && !vectors && !there {
-            let piece =
-                Piece { root: node.root, key, va, leaf, step: Some(node.step), owner: Owner::Node(index), mapped };
-            // Without room it is entered at the fault.
-            let _ = self.fill(vcpu, &piece, world);
+        if same && allowed && !vectors && !there {
+            let owner = Owner::Node(index);
+            self.fill(vcpu, &Piece { root: node.root, key, va, leaf, step: Some(node.step), owner, mapped }, world)?;
         }
+        Ok(())
     }
 
     /// Compares everything that came out of a table with it, but not what came out of the tables below. Whether nodes were
