@@ -197,3 +197,35 @@ fn test_table_that_leads_to_itself_is_followed_at_each_level() {
     assert!(store(&mut guest, root + 8, 0));
     assert_eq!(guest.lookup(El::User, va, Access::Read), None);
 }
+
+/// Traps of a loop that changes `pages` descriptors, does one TLBI for each, and touches the pages again: faults, stores.
+fn traps(mode: Mode, pages: u64) -> (u64, u64) {
+    let mut guest = guest(mode);
+    let old: Vec<u64> = (0..2 * pages).map(|_| guest.page()).collect();
+    // Every other page, so that no two are entered at once.
+    let slots: Vec<u64> =
+        (0..pages).map(|n| guest.map(VA + n * PAGE, old[2 * n as usize], READ_WRITE | USER)).collect();
+    for n in 0..pages {
+        guest.access(El::User, VA + n * PAGE, Access::Read).unwrap();
+    }
+    let (mut faults, mut stores) = (0, 0);
+    for (slot, to) in slots.iter().zip(old.iter().skip(1).step_by(2)) {
+        let before = guest.mmu.statistics().table_writes;
+        store(&mut guest, *slot, to | READ_WRITE | USER);
+        stores += guest.mmu.statistics().table_writes - before;
+    }
+    for n in 0..pages {
+        let scope = Scope::Addresses { va: VA + n * PAGE, bytes: PAGE, asid: Some(1), last: true };
+        guest.mmu.tlbi(&Tlbi { scope, broadcast: true }, &mut guest.world);
+        faults += u64::from(guest.lookup(El::User, VA + n * PAGE, Access::Read).is_none());
+        assert_eq!(guest.access(El::User, VA + n * PAGE, Access::Read), Ok(old[2 * n as usize + 1]));
+    }
+    (faults, stores)
+}
+
+#[test]
+fn test_traps_of_the_modes_are_those_of_the_lecture_page() {
+    assert_eq!(traps(Mode::Tlb, 8), (8, 0));
+    assert_eq!(traps(Mode::Traced, 8), (0, 8));
+    assert_eq!(traps(Mode::Lazy, 8), (8, 1));
+}
