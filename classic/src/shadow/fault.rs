@@ -103,7 +103,7 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
         }
         let piece =
             Piece { root, key, va: va & VA & !mask(PAGE), leaf: walked.leaf, step: walked.last(), owner, mapped };
-        self.fill(vcpu, &piece, world)
+        self.fill(&piece, world)
     }
 
     /// The owner of what comes out of a walk. Tables that were not known are write-protected now, and must be read again:

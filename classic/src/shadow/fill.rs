@@ -75,7 +75,7 @@ impl Piece {
 }
 
 impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
-    pub(super) fn fill(&mut self, vcpu: usize, piece: &Piece, world: &mut impl World) -> Result<Outcome, NoRoom> {
+    pub(super) fn fill(&mut self, piece: &Piece, world: &mut impl World) -> Result<Outcome, NoRoom> {
         // What is there is too little, or is not there any more.
         self.drop_overlapping(piece.root, piece.va, Extent::PAGE, world);
         let full = piece.rights();
@@ -90,7 +90,7 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
         };
         match entered {
             Ok(()) => Ok(Outcome::Filled),
-            Err(MapError::NoMemory) => Err(self.reclaim(vcpu, piece.root, world)),
+            Err(MapError::NoMemory) => Err(self.reclaim(piece.root, world)),
             Err(MapError::NotMapped) => Ok(Outcome::Device(piece.leaf.ipa)),
         }
     }

@@ -170,7 +170,7 @@ pub struct ShadowMmu<const RUNS: usize, const NODES: usize> {
     statistics: Statistics,
 }
 
-/// The size that a VMM has: 376 KiB.
+/// The size that a VMM has: 385 KiB.
 pub type Shadow = ShadowMmu<8192, 2048>;
 
 const _: () = assert!(size_of::<Shadow>() <= 512 << 10);

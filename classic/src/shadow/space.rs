@@ -22,7 +22,7 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
     pub(super) fn root_of(&mut self, vcpu: usize, key: Key, spaces: &mut impl Spaces) -> Result<u8, NoRoom> {
         let root = match self.roots.find(&key) {
             Some(root) => root,
-            None => self.give(vcpu, key, spaces)?,
+            None => self.give(key, spaces)?,
         };
         let place = place(key.upper, key.el);
         if self.roots.current(vcpu).get(place) != Some(&root) {
@@ -31,14 +31,14 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
         Ok(root)
     }
 
-    fn give(&mut self, vcpu: usize, key: Key, spaces: &mut impl Spaces) -> Result<u8, NoRoom> {
+    fn give(&mut self, key: Key, spaces: &mut impl Spaces) -> Result<u8, NoRoom> {
         let root = self.roots.oldest(|_| true).ok_or(NoRoom::Full)?;
         if self.roots.get(root).used {
             self.statistics.replaced += 1;
         }
         self.retire(root, spaces);
         if key.upper && spaces.vectors(root, self.vectors & VA).is_err() {
-            return Err(self.reclaim(vcpu, root, spaces));
+            return Err(self.reclaim(root, spaces));
         }
         self.roots.edit(root, |root| root.vectors = key.upper);
         self.roots.assign(root, key);
@@ -93,25 +93,20 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
         }
     }
 
-    /// Frees memory for tables: the oldest context's, or else that of the root itself.
-    pub(super) fn reclaim(&mut self, vcpu: usize, root: u8, spaces: &mut impl Spaces) -> NoRoom {
+    /// Frees memory for tables: those of the context that was not current for the longest time, or else all entries of one
+    /// that is, if possible not those of `root`.
+    pub(super) fn reclaim(&mut self, root: u8, spaces: &mut impl Spaces) -> NoRoom {
         self.statistics.replaced += 1;
         if let Some(oldest) = self.roots.oldest(|root| root.mapped || root.vectors) {
             self.retire(oldest, spaces);
             return NoRoom::Retry;
         }
-        let own = self.roots.get(root);
-        if !own.mapped || self.roots.is_current(root, Some(vcpu)) {
+        let current = self.roots.used().filter(|root| self.runs.live(*root) != 0);
+        let Some(victim) = current.max_by_key(|index| (*index != root, self.roots.age(*index))) else {
             return NoRoom::Full;
-        }
-        self.forget_root(root);
-        spaces.clear(root);
-        self.roots.edit(root, |root| root.mapped = false);
-        // The vCPU waits here, and no other runs on this root: the page may be away for a moment.
-        match own.vectors && spaces.vectors(root, self.vectors & VA).is_err() {
-            true => NoRoom::Full,
-            false => NoRoom::Retry,
-        }
+        };
+        self.empty(victim, spaces);
+        NoRoom::Retry
     }
 
     /// Drops a run.

@@ -78,14 +78,14 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
     /// After the VMM has stored for the guest, in answer to [`super::Outcome::TableWrite`] (`traced`): what was derived from
     /// these bytes is dropped if it is not right any more, and what they map now is entered. Tables of contexts that are on
     /// no vCPU are followed no longer.
-    pub fn table_written(&mut self, vcpu: usize, ipa: u64, bytes: u64, world: &mut impl World) {
+    pub fn table_written(&mut self, ipa: u64, bytes: u64, world: &mut impl World) {
         let (first, end) = (ipa & !7, ipa.saturating_add(bytes.min(1 << PAGE)));
         for slot in (first..end).step_by(8) {
             self.compare_uses(slot, world);
             // What makes room for these drops nodes: nothing is compared from here on.
             let mut cursor = tables::Cursor::default();
             while let Some(index) = self.tables.using(&mut cursor, slot, true) {
-                if self.enter_slot(vcpu, index, slot, world).is_err() {
+                if self.enter_slot(index, slot, world).is_err() {
                     break;
                 }
             }
@@ -129,7 +129,7 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
     }
 
     /// Enters what a descriptor maps, as at a fault; `Err`: there was no room, it is entered at the fault.
-    fn enter_slot(&mut self, vcpu: usize, index: u16, slot: u64, world: &mut impl World) -> Result<(), NoRoom> {
+    fn enter_slot(&mut self, index: u16, slot: u64, world: &mut impl World) -> Result<(), NoRoom> {
         let node = self.tables.get(index);
         let (va, key) = (node.va_of(slot), self.roots.get(node.root).key);
         // All of the way, for a table above may have been written without a trap.
@@ -143,7 +143,7 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
         let there = self.runs.of_va(&mut runs::Cursor::default(), node.root, va).is_some();
         if same && allowed && !vectors && !there {
             let owner = Owner::Node(index);
-            self.fill(vcpu, &Piece { root: node.root, key, va, leaf, step: Some(node.step), owner, mapped }, world)?;
+            self.fill(&Piece { root: node.root, key, va, leaf, step: Some(node.step), owner, mapped }, world)?;
         }
         Ok(())
     }

@@ -34,7 +34,7 @@ fn store(guest: &mut Guest, ipa: u64, value: u64) -> bool {
     };
     guest.world.write(ipa, value);
     if trapped {
-        guest.mmu.table_written(0, ipa, 8, &mut guest.world);
+        guest.mmu.table_written(ipa, 8, &mut guest.world);
     }
     trapped
 }

@@ -10,6 +10,7 @@ use crate::support::{PAGE, RAM, page};
 use classic::shadow::{GuestMemory, MapError, Mode, Outcome, ShadowMmu, Spaces, Statistics, VECTORS};
 use classic::tlbi::{Scope, Tlbi};
 use classic::walk::{Access, El, Fault, Reason, Regime, Rights};
+use std::cell::Cell;
 use std::ops::Range;
 
 const RAM_BYTES: u64 = 64 << 20;
@@ -67,6 +68,8 @@ struct World {
     running: Vec<u8>,
     /// Runs that there is memory for.
     pool: usize,
+    /// Another vCPU writes its tables all the time: what is read is another descriptor now and then.
+    unstable: Cell<Option<u64>>,
 }
 
 impl World {
@@ -133,6 +136,13 @@ impl GuestMemory for World {
     fn read(&self, ipa: u64) -> Option<u64> {
         assert!(ipa.is_multiple_of(8));
         let offset = ipa.checked_sub(RAM).filter(|offset| *offset < RAM_BYTES)?;
+        if let Some(state) = self.unstable.get() {
+            let next = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            self.unstable.set(Some(next));
+            if next >> 61 == 0 {
+                return Some(RAM | (next >> 20 & 0x7_f000) | 0x443);
+            }
+        }
         Some(self.ram.get((offset / 8) as usize).copied().unwrap_or(0))
     }
 
@@ -211,6 +221,7 @@ impl<const RUNS: usize, const NODES: usize> Case<RUNS, NODES> {
             vectors: Vec::new(),
             running: Vec::new(),
             pool: if random.one_in(8) { 4 } else { usize::MAX },
+            unstable: Cell::new(None),
         };
         let linear = !random.one_in(3);
         let regimes = regimes(&mut random, linear);
@@ -308,7 +319,7 @@ impl<const RUNS: usize, const NODES: usize> Case<RUNS, NODES> {
 
     /// The address of the descriptor that the walk of a VA reads at so many tables down.
     fn slot_at(&self, regime: &Regime, va: u64, depth: u64) -> Option<u64> {
-        let (left, at) = (std::cell::Cell::new(depth), std::cell::Cell::new(None));
+        let (left, at) = (Cell::new(depth), Cell::new(None));
         let _ = oracle::translate(regime, El::Kernel, va, |ipa| {
             let last = left.get() == 0;
             at.set(last.then_some(ipa));
@@ -450,7 +461,7 @@ impl<const RUNS: usize, const NODES: usize> Case<RUNS, NODES> {
                 assert_eq!(to, ipa);
                 self.exact &= self.mode == Mode::Traced;
             }
-            (Mode::Traced, None) => self.mmu.table_written(vcpu, ipa, 8, &mut self.world),
+            (Mode::Traced, None) => self.mmu.table_written(ipa, 8, &mut self.world),
             _ => assert_ne!(self.world.pool, usize::MAX),
         }
     }
@@ -491,7 +502,7 @@ impl<const RUNS: usize, const NODES: usize> Case<RUNS, NODES> {
         let vcpu = self.vcpu();
         match self.random.below(3) {
             0 => self.mmu.forget(table, &mut self.world),
-            1 => self.mmu.table_written(vcpu, table, 64, &mut self.world),
+            1 => self.mmu.table_written(table, 64, &mut self.world),
             _ => {
                 self.mmu.release(vcpu);
                 self.mmu.view(vcpu, &self.regimes[self.current[vcpu]]);
@@ -632,6 +643,43 @@ fn run(mode: Mode, seeds: Range<u64>) -> Seen {
         all.add(&outcome.unwrap_or_else(|_| panic!("seed {seed}")));
     }
     all
+}
+
+/// Tables that change under each walk: what comes of it is the guest's affair, but nobody else's.
+fn run_unstable(mode: Mode, seeds: Range<u64>) -> u64 {
+    let mut filled = 0;
+    for seed in seeds {
+        let mut case = Case::<16, 12>::new(mode, seed);
+        case.world.unstable.set(Some(seed));
+        for _ in 0..STEPS {
+            let vcpu = case.vcpu();
+            let (el, va) = (case.random.of(&ELS), case.va());
+            let access = case.random.of(&[Access::Read, Access::Write, Access::Execute]);
+            let regime = case.regimes[case.current[vcpu]];
+            match case.random.below(8) {
+                0..4 => {
+                    let outcome = case.mmu.fault(vcpu, &regime, el, va, access, &mut case.world);
+                    filled += u64::from(outcome == Outcome::Filled);
+                }
+                4 => case.mmu.table_written(case.random.below(128) * PAGE + RAM, 8, &mut case.world),
+                5 => case.switch(),
+                _ => case.tlbi(),
+            }
+            for vcpu in 0..VCPUS {
+                let views = case.mmu.views(vcpu);
+                let roots = [views.kernel.high, views.user.high];
+                assert!(roots.iter().all(|root| case.world.vectors.contains(&(*root, page(VECTORS)))), "seed {seed}");
+            }
+        }
+    }
+    filled
+}
+
+#[test]
+fn test_tables_that_change_under_the_walk_harm_nobody() {
+    for mode in [Mode::Tlb, Mode::Traced, Mode::Lazy] {
+        assert!(run_unstable(mode, 0..300) > 100);
+    }
 }
 
 /// Seeds of a usual run.

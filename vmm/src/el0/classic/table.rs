@@ -17,7 +17,7 @@ pub fn write(classic: &'static Classic, engine: &'static Engine, fault: &Fault, 
     match store(classic, engine, ipa, word) {
         Some(bytes) => {
             classic.live().skip();
-            engine.shadow.lock().table_written(classic.own.index, ipa, bytes, &mut world);
+            engine.shadow.lock().table_written(ipa, bytes, &mut world);
         }
         None => engine.shadow.lock().forget(ipa, &mut world),
     }
