@@ -11,5 +11,5 @@ pub use profile::Profile;
 pub use size::{parse_size, show_size};
 #[cfg(test)]
 pub use system::{Bell, Port, Shared};
-pub use system::{Engine, Initrd, Kernel, Links, Restart, Share, System, Vm, VmOptions};
+pub use system::{Classic, Engine, Initrd, Kernel, Links, Restart, Shadow, Share, System, Vm, VmOptions};
 pub use time::{parse_time, show_time};

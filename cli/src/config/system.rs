@@ -9,9 +9,7 @@ mod links;
 mod tests;
 mod vm;
 
-pub use engine::Engine;
-#[cfg(test)]
-pub use engine::{Classic, Shadow};
+pub use engine::{Classic, Engine, Shadow};
 pub use guest::{Initrd, Kernel};
 pub use links::Links;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::lines::Lines;
 use super::{Cases, Context, Step, boot};
 use crate::command::run::Scratch;
-use crate::config::{Profile, System, VmOptions};
+use crate::config::{Classic, Engine, Profile, Shadow, System, VmOptions};
 use crate::machine::Machine;
 use crate::session::{Session, within};
 use crate::{exec, image};
@@ -17,30 +17,46 @@ struct Boot {
     vcpus: u64,
     /// `--kernel`, where it is not the default system's.
     kernel: Option<&'static str>,
+    engine: Engine,
     long: bool,
 }
 
 const fn boot(profile: &'static str, vcpus: u64) -> Boot {
-    Boot { profile, vcpus, kernel: None, long: false }
+    Boot { profile, vcpus, kernel: None, engine: Engine::Hardware, long: false }
 }
 
 const fn other(name: &'static str, vcpus: u64) -> Boot {
-    Boot { profile: "max", vcpus, kernel: Some(name), long: true }
+    Boot { kernel: Some(name), long: true, ..boot("max", vcpus) }
 }
 
-const BOOTS: [Boot; 10] = [
+const fn classic(profile: &'static str, vcpus: u64, shadow: Shadow) -> Boot {
+    Boot { engine: Engine::Classic(Classic { shadow, stage2: false }), long: true, ..boot(profile, vcpus) }
+}
+
+const BOOTS: [Boot; 19] = [
     boot("max", 1),
     boot("max", 4),
     boot("cortex-a76", 1),
     boot("cortex-a76", 4),
     boot("cortex-a72", 1),
     boot("cortex-a72", 4),
-    Boot { profile: "cortex-a53", vcpus: 4, kernel: None, long: true },
+    Boot { long: true, ..boot("cortex-a53", 4) },
     other("debian:bookworm/linux-image-cloud-arm64", 2),
     other("debian:trixie/linux-image-arm64-16k", 2),
     other("debian:trixie/linux-image-rt-arm64", 2),
+    Boot { long: false, ..classic("max", 1, Shadow::Tlb) },
+    classic("max", 2, Shadow::Tlb),
+    classic("cortex-a76", 1, Shadow::Tlb),
+    classic("cortex-a76", 2, Shadow::Tlb),
+    classic("cortex-a72", 1, Shadow::Tlb),
+    classic("cortex-a72", 2, Shadow::Tlb),
+    classic("max", 2, Shadow::Traced),
+    classic("max", 2, Shadow::Lazy),
+    Boot { engine: Engine::Classic(Classic { shadow: Shadow::Tlb, stage2: true }), ..classic("max", 2, Shadow::Tlb) },
 ];
 const LIMIT: Duration = Duration::from_secs(180);
+/// Where each privileged instruction is emulated.
+const CLASSIC_LIMIT: Duration = Duration::from_secs(900);
 
 /// The steps of this file.
 pub fn steps() -> Vec<Step> {
@@ -51,7 +67,14 @@ pub fn steps() -> Vec<Step> {
 
 fn step(boot: Boot) -> Step {
     let kernel = boot.kernel.map(|name| format!("-{}", name.trim_start_matches("debian:").replace('/', "-")));
-    let name = format!("linux-{}-{}{}", boot.profile, boot.vcpus, kernel.unwrap_or_default());
+    let engine = match boot.engine {
+        Engine::Hardware => "",
+        Engine::Classic(Classic { stage2: true, .. }) => "-classic-stage2",
+        Engine::Classic(Classic { shadow: Shadow::Tlb, .. }) => "-classic",
+        Engine::Classic(Classic { shadow: Shadow::Traced, .. }) => "-classic-traced",
+        Engine::Classic(Classic { shadow: Shadow::Lazy, .. }) => "-classic-lazy",
+    };
+    let name = format!("linux-{}-{}{}{engine}", boot.profile, boot.vcpus, kernel.unwrap_or_default());
     let step = Step::new(name, move |context, cases| checks(context, boot, cases));
     if boot.long { step.long() } else { step }
 }
@@ -64,7 +87,8 @@ fn checks(context: &Context, boot: Boot, cases: &mut Cases) -> Result<()> {
     let scratch = Scratch::new()?;
     let mut session = start(context, boot.profile, &system, Some(&script), &scratch)?;
     let mut lines = Lines::new(|line: &str| report(line, cases));
-    let status = exec::run(&mut session, &script.nonce, LIMIT, &mut lines)?;
+    let limit = if boot.engine == Engine::Hardware { LIMIT } else { CLASSIC_LIMIT };
+    let status = exec::run(&mut session, &script.nonce, limit, &mut lines)?;
     let text = lines.text;
     let whole = status == 0 && text.lines().any(|line| line.starts_with("CHECK kernel_has_no_complaint"));
     cases.case("powers off", if whole { Ok(()) } else { Err(format!("status {status}\n{text}")) });
@@ -88,7 +112,9 @@ fn system(boot: Boot) -> Result<System> {
             ..options
         },
     };
-    System::load("linux")?.with_options(&options)
+    let mut system = System::load("linux")?.with_options(&options)?;
+    system.vms.iter_mut().for_each(|vm| vm.engine = boot.engine);
+    Ok(system)
 }
 
 fn start(

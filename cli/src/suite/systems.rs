@@ -2,7 +2,7 @@
 
 use super::{Cases, Context, Step, boot};
 use crate::command::run::Scratch;
-use crate::config::{Profile, System};
+use crate::config::{Classic, Engine, Profile, System};
 use crate::exec;
 use crate::machine::Machine;
 use crate::manage::{Client, socket};
@@ -17,7 +17,7 @@ const LOAD: &str = "head -c 8000000 /dev/zero | sha256sum; for i in $(seq 50); d
 
 /// The steps of this file.
 pub fn steps() -> Vec<Step> {
-    vec![Step::new("linux-6rtos", linux_6rtos), Step::new("hello", hello)]
+    vec![Step::new("linux-6rtos", linux_6rtos), Step::new("hello", hello), Step::new("classic", classic)]
 }
 
 /// Linux works while six real-time guests on its cores do, each of which goes on to the end.
@@ -62,5 +62,22 @@ fn hello(context: &Context, cases: &mut Cases) -> Result<()> {
     let text = session.text_of("hello");
     let right = status.success() && text.to_lowercase().contains("hello");
     cases.case("", if right { Ok(()) } else { Err(format!("{status}\n{text}")) });
+    Ok(())
+}
+
+/// Bare guests without the virtualisation extensions: the template, and the benchmark's, all of whose operations (traps,
+/// device accesses, interrupts, waiting, its own user mode and page tables) end.
+fn classic(context: &Context, cases: &mut Cases) -> Result<()> {
+    for (name, last) in [("hello", "hello"), ("bench", "bench end")] {
+        let scratch = Scratch::new()?;
+        let mut system = System::load(name)?;
+        system.vms.iter_mut().for_each(|vm| vm.engine = Engine::Classic(Classic::default()));
+        let machine = Machine::new(Profile::load("max")?, &system)?;
+        let mut session = boot::start(context, &machine, &system, None, &scratch)?;
+        let status = session.wait_end(within(180)).map_err(|error| miette!("{error}"))?;
+        let text = session.text_of(name);
+        let right = status.success() && text.to_lowercase().contains(last);
+        cases.case(name, if right { Ok(()) } else { Err(format!("{status}\n{text}")) });
+    }
     Ok(())
 }
