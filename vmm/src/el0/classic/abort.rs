@@ -122,7 +122,7 @@ fn device(classic: &'static Classic, engine: &'static Engine, fault: &Fault, ipa
 pub fn instruction(classic: &Classic, engine: &Engine, fault: &Fault) -> Option<u32> {
     let pc = classic.live().pc();
     let ram = engine.map.ram;
-    let word = code::fetch(&fault.regime, fault.el, pc, ram).and_then(|ipa| ram.read_u32(ipa));
+    let word = code::fetch(&fault.regime, fault.el, pc, ram).and_then(|leaf| ram.read_u32(leaf.ipa));
     if word.is_none() {
         drop_page(engine, pc);
     }

@@ -97,7 +97,8 @@ fn other(classic: &'static Classic, engine: &'static Engine, effect: Effect) {
         Effect::Tlbi { operation, value } => {
             let tlbi = Tlbi::of(operation, value);
             engine.shadow.lock().tlbi(&tlbi, &mut World::new(&engine.map));
-            engine.next_era();
+            let before = engine.next_era();
+            classic.state.lock().code.drop(&tlbi, before);
             live.skip();
         }
         Effect::At { va, user, write } => {

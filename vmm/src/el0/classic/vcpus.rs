@@ -121,9 +121,9 @@ impl Classic {
 }
 
 impl Engine {
-    /// Entries of what is kept of the guest's tables in vCPUs are stale.
-    pub fn next_era(&self) {
-        self.era.fetch_add(1, Relaxed);
+    /// What vCPUs keep of the guest's tables is stale. Gives the era that has ended.
+    pub fn next_era(&self) -> u32 {
+        self.era.fetch_add(1, Relaxed)
     }
 }
 
