@@ -27,7 +27,7 @@ const ISR_I: u64 = 1 << 7;
 const ISR_F: u64 = 1 << 6;
 
 /// Does it, and steps over the instruction or has the guest take an exception.
-#[inline]
+#[inline(never)]
 pub fn perform(
     classic: &'static Classic,
     engine: &'static Engine,

@@ -36,36 +36,31 @@ fn synchronous(classic: &'static Classic, engine: &'static Engine) -> Guard<'sta
     let page = classic.own.page;
     let mut live = classic.live();
     let mut state = classic.state.lock();
-    let effect = match state.cpu.trap(page.esr(), page.far(), &mut live) {
-        Trap::Done(effect) => effect,
+    match state.cpu.trap(page.esr(), page.far(), &mut live) {
         Trap::Fetch => {
             let era = engine.era.load(Relaxed);
             match state.code.known(live.pc(), era, engine.map.ram) {
-                Some(word) => state.cpu.execute(word, &mut live),
-                None => return unknown_code(classic, engine, state),
+                Some(word) => match state.cpu.execute(word, &mut live) {
+                    Effect::Next | Effect::Jump => done(classic, state),
+                    effect => effect::perform(classic, engine, state, effect),
+                },
+                None => unknown_code(classic, engine, state),
             }
         }
+        Trap::Done(Effect::Next | Effect::Jump) => done(classic, state),
+        Trap::Done(effect) => effect::perform(classic, engine, state, effect),
         Trap::Abort => {
             drop(state);
             abort::abort(classic, engine);
-            return classic.state.lock();
+            classic.state.lock()
         }
-    };
-    finish(classic, engine, state, effect)
+    }
 }
 
-#[inline]
-fn finish(
-    classic: &'static Classic,
-    engine: &'static Engine,
-    state: Guard<'static, Virtual>,
-    effect: Effect,
-) -> Guard<'static, Virtual> {
-    if matches!(effect, Effect::Next | Effect::Jump) {
-        classic.count(kind::SYSREG);
-        return state;
-    }
-    effect::perform(classic, engine, state, effect)
+#[inline(always)]
+fn done(classic: &'static Classic, state: Guard<'static, Virtual>) -> Guard<'static, Virtual> {
+    classic.count(kind::SYSREG);
+    state
 }
 
 /// The page of the instruction is not known yet.
@@ -80,7 +75,7 @@ fn unknown_code(
     match state.code.find(pc, era, &regime, engine.map.ram) {
         Some(word) => {
             let effect = state.cpu.execute(word, &mut live);
-            finish(classic, engine, state, effect)
+            effect::perform(classic, engine, state, effect)
         }
         None => {
             // The guest has changed its tables since. What the shadow still has of the page goes: then the guest takes its own fault.

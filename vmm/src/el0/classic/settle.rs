@@ -36,6 +36,7 @@ impl Classic {
 
     #[inline]
     fn tell(&self, engine: &'static Engine, state: &mut Virtual, changed: Changed) {
+        const REGISTERS: Changed = Changed::REGIME.and(Changed::CPACR).and(Changed::CNTKCTL);
         const TRANSLATION: Changed = Changed::REGIME.and(Changed::TABLES);
         let page = self.own.page;
         if changed.any(TRANSLATION) {
@@ -47,7 +48,7 @@ impl Classic {
         if changed.any(Changed::TPIDRRO) {
             page.set_tpidrro(state.cpu.get(Slot::TPIDRRO_EL0));
         }
-        if state.wanted() != state.loaded {
+        if changed.any(REGISTERS) && state.wanted() != state.loaded {
             self.load(state);
         }
     }
