@@ -92,7 +92,7 @@ pub const TRANSLATE: u64 = 36;
 /// A reading of the kernel's accounting. x0: machine, x1: [`counter`]. Returns x1.
 pub const COUNTER: u64 = 37;
 /// Read an ID register of this core (op0=3, op1=0, CRn=0): without FEAT_IDST an MRS at EL0 is undefined. x0: CRm << 3 |
-/// op2, CRm 1..=7. Returns x1, 0 for a register that the core does not have.
+/// op2, CRm 0..=7 (of CRm 0: MIDR_EL1, MPIDR_EL1, REVIDR_EL1). Returns x1, 0 for a register that the core does not have.
 pub const ID_REGISTER: u64 = 38;
 
 /// A scheduling context's account. x0: scheduling context (READ). Returns x1: ticks that it ran, x2: ticks that it was

@@ -282,7 +282,7 @@ impl Call {
     }
 
     fn id_register(&self, a: [u64; 6]) -> Outcome {
-        if !(8..64).contains(&a[0]) {
+        if a[0] >= 64 {
             return Err(Status::BadArg);
         }
         self.results(&[sysreg::read_id(a[0] >> 3, a[0] & 7)])
