@@ -69,6 +69,11 @@ impl Piece {
         self.leaf.ipa & !mask(PAGE)
     }
 
+    /// Which page of its 64 KiB it is.
+    fn place(&self) -> u64 {
+        (self.va & mask(AROUND)) >> PAGE
+    }
+
     fn rights(&self) -> Rights {
         self.leaf.rights(self.key.el)
     }
@@ -76,13 +81,17 @@ impl Piece {
 
 impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
     pub(super) fn fill(&mut self, piece: &Piece, world: &mut impl World) -> Result<Outcome, NoRoom> {
-        // What is there is too little, or is not there any more.
-        self.drop_overlapping(piece.root, piece.va, Extent::PAGE, world);
+        let mut covered = self.runs.covered(piece.root, piece.va);
+        if covered >> piece.place() & 1 != 0 {
+            // What is there is too little, or is not there any more.
+            self.drop_overlapping(piece.root, piece.va, Extent::PAGE, world);
+            covered = self.runs.covered(piece.root, piece.va);
+        }
         let full = piece.rights();
         let (extent, rights) = if full.writable() && self.is_protected(piece.ipa()) {
             (Extent::PAGE, full.without(Rights::WRITE))
         } else {
-            (self.extent(piece, world), full)
+            (self.extent(piece, covered, world), full)
         };
         let entered = match self.enter(piece, extent, rights, world) {
             Err(MapError::NotMapped) => self.enter(piece, Extent::PAGE, rights, world),
@@ -104,7 +113,8 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
     ) -> Result<(), MapError> {
         let (root, pages) = (piece.root, extent.pages());
         let (va, ipa) = (piece.va - (extent.before << PAGE), piece.ipa() - (extent.before << PAGE));
-        if pages > 1 {
+        // Neighbours within 64 KiB are not there yet.
+        if u32::from(piece.leaf.bits) > PAGE || pages > 1 << (AROUND - PAGE) {
             self.drop_overlapping(root, piece.va, extent, spaces);
         }
         let run = Run::new(root, va, pages, rights, &Leaf { ipa, ..piece.leaf }, piece.owner);
@@ -134,23 +144,21 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
     }
 
     /// How much around a page is entered with it: all has the same rights, and lies in one window of [`super::runs`].
-    fn extent(&self, piece: &Piece, memory: &impl GuestMemory) -> Extent {
+    fn extent(&self, piece: &Piece, covered: u16, memory: &impl GuestMemory) -> Extent {
         let extent = match u32::from(piece.leaf.bits) {
-            PAGE => self.neighbours(piece, memory),
+            PAGE => self.neighbours(piece, covered, memory),
             bits => Extent::block(piece.va, bits.min(BLOCK)).within(piece.ipa(), &piece.mapped),
         };
         self.without_vectors(piece, self.without_tables(piece, extent))
     }
 
     /// Pages around that the guest has mapped to the pages around, in the same way.
-    fn neighbours(&self, piece: &Piece, memory: &impl GuestMemory) -> Extent {
+    fn neighbours(&self, piece: &Piece, covered: u16, memory: &impl GuestMemory) -> Extent {
         let Some(step) = piece.step else { return Extent::PAGE };
         let around = Extent::block(piece.va, AROUND.min(step.top.into())).within(piece.ipa(), &piece.mapped);
-        let covered = self.runs.covered(piece.root, piece.va);
-        let here = (piece.va & mask(AROUND)) >> PAGE;
         let continues = |page: i64| same(&piece.key.half, piece, &step, page, memory);
         let extent = around.while_both(|page| {
-            let bit = here.wrapping_add_signed(page) & 15;
+            let bit = piece.place().wrapping_add_signed(page) & 15;
             covered >> bit & 1 == 0 && continues(page)
         });
         let whole = extent.pages() == 1 << (AROUND - PAGE) && (piece.va ^ piece.ipa()) & mask(BLOCK) == 0;

@@ -15,6 +15,7 @@
 use super::ROOTS;
 use super::hash::bucket;
 use crate::walk::{Leaf, Rights, mask};
+use core::ops::Range;
 
 /// log2 of a page of the shadow.
 pub const PAGE: u32 = 12;
@@ -50,6 +51,7 @@ pub struct Run {
     pub rights: Rights,
     /// Valid for all ASIDs.
     pub global: bool,
+    class: u8,
     owner: u16,
     next_va: u16,
     next_ipa: u16,
@@ -68,6 +70,7 @@ impl Run {
         root: 0,
         rights: Rights::NONE,
         global: false,
+        class: SMALL as u8,
         owner: 0,
         next_va: 0,
         next_ipa: 0,
@@ -82,7 +85,12 @@ impl Run {
             Owner::Node(node) => NODE | node,
         };
         let Leaf { ipa, bits, global, .. } = *leaf;
-        Self { va, ipa, pages: pages as u16, bits, root, rights, global, owner, ..Self::NONE }
+        let class = match bits {
+            ..=16 if pages <= 16 => SMALL,
+            ..=21 => MEDIUM,
+            _ => GIANT,
+        };
+        Self { va, ipa, pages: pages as u16, bits, root, rights, global, class: class as u8, owner, ..Self::NONE }
     }
 
     /// Whom it belongs to.
@@ -96,11 +104,7 @@ impl Run {
     }
 
     fn class(&self) -> usize {
-        match self.bits {
-            ..=16 if self.pages <= 16 => SMALL,
-            ..=21 => MEDIUM,
-            _ => GIANT,
-        }
+        self.class.into()
     }
 
     /// Whether a TLBI for a VA drops it: the VA is of one of its descriptors.
@@ -134,9 +138,10 @@ pub struct Runs<const RUNS: usize, const NODES: usize> {
     by_ipa: [u16; RUNS],
     of_root: [u16; ROOTS],
     of_node: [u16; NODES],
-    /// Runs of each root, and those that are global.
+    /// Runs of each root, those that are global, and those that are not found by 64 KiB.
     live: [u16; ROOTS],
     globals: [u16; ROOTS],
+    large: [u16; ROOTS],
     free: u16,
     /// Never used so far: from here on, less one.
     fresh: u16,
@@ -154,6 +159,7 @@ impl<const RUNS: usize, const NODES: usize> Runs<RUNS, NODES> {
             of_node: [0; NODES],
             live: [0; ROOTS],
             globals: [0; ROOTS],
+            large: [0; ROOTS],
             free: 0,
             fresh: 0,
             hand: 0,
@@ -164,6 +170,17 @@ impl<const RUNS: usize, const NODES: usize> Runs<RUNS, NODES> {
     #[inline]
     pub fn get(&self, index: u16) -> Run {
         self.runs.get(usize::from(index)).copied().unwrap_or(Run::NONE)
+    }
+
+    #[inline]
+    fn at(&self, index: u16) -> &Run {
+        self.runs.get(usize::from(index)).unwrap_or(const { &Run::NONE })
+    }
+
+    /// The classes that a root has runs of.
+    fn classes(&self, root: u8) -> Range<usize> {
+        let large = self.large.get(usize::from(root)).is_some_and(|count| *count != 0);
+        SMALL..if large { WINDOWS.len() } else { MEDIUM }
     }
 
     fn edit(&mut self, index: u16, edit: impl FnOnce(&mut Run)) {
@@ -186,12 +203,11 @@ impl<const RUNS: usize, const NODES: usize> Runs<RUNS, NODES> {
 
     fn count(&mut self, run: &Run, change: u16) {
         let root = usize::from(run.root);
-        let [live, globals] = [&mut self.live, &mut self.globals].map(|counts| counts.get_mut(root));
-        if let Some(live) = live {
-            *live = live.wrapping_add(change);
-        }
-        if let Some(globals) = globals.filter(|_| run.global) {
-            *globals = globals.wrapping_add(change);
+        let counts = [(&mut self.live, true), (&mut self.globals, run.global), (&mut self.large, run.class() != SMALL)];
+        for (counts, counted) in counts {
+            if let Some(count) = counts.get_mut(root).filter(|_| counted) {
+                *count = count.wrapping_add(change);
+            }
         }
     }
 
@@ -303,13 +319,13 @@ impl<const RUNS: usize, const NODES: usize> Runs<RUNS, NODES> {
 
     /// The next run of a root that a TLBI for the VA drops.
     pub fn of_va(&self, cursor: &mut Cursor, root: u8, va: u64) -> Option<u16> {
-        while cursor.chain < WINDOWS.len() {
+        while self.classes(root).contains(&cursor.chain) {
             if !cursor.started {
                 let bucket = Self::va_bucket(cursor.chain, root, va);
                 (cursor.at, cursor.started) = (self.by_va.get(bucket).copied().unwrap_or(0), true);
             }
             while cursor.at != 0 {
-                let (index, run) = (cursor.at, self.get(cursor.at));
+                let (index, run) = (cursor.at, self.at(cursor.at));
                 cursor.at = run.next_va;
                 if run.root == root && run.class() == cursor.chain && run.is_of(va) {
                     return Some(index);
@@ -335,8 +351,8 @@ impl<const RUNS: usize, const NODES: usize> Runs<RUNS, NODES> {
     fn search(&self, first: u16, wanted: impl Fn(&Run) -> bool) -> Option<u16> {
         let mut at = first;
         while at != 0 {
-            let run = self.get(at);
-            if wanted(&run) {
+            let run = self.at(at);
+            if wanted(run) {
                 return Some(at);
             }
             at = run.next_va;
@@ -348,10 +364,10 @@ impl<const RUNS: usize, const NODES: usize> Runs<RUNS, NODES> {
     pub fn covered(&self, root: u8, va: u64) -> u16 {
         let window = va & !mask(16);
         let mut pages = 0u16;
-        for class in [SMALL, MEDIUM, GIANT] {
+        for class in self.classes(root) {
             let mut at = self.by_va.get(Self::va_bucket(class, root, va)).copied().unwrap_or(0);
             while at != 0 {
-                let run = self.get(at);
+                let run = self.at(at);
                 if run.root == root && run.class() == class && run.overlaps(window, 1 << 16) {
                     let first = run.va.saturating_sub(window) >> PAGE;
                     let end = ((run.va + run.bytes() - window) >> PAGE).min(16);
@@ -374,7 +390,7 @@ impl<const RUNS: usize, const NODES: usize> Runs<RUNS, NODES> {
             }
             cursor.started = true;
             while cursor.at != 0 {
-                let (index, run) = (cursor.at, self.get(cursor.at));
+                let (index, run) = (cursor.at, self.at(cursor.at));
                 cursor.at = run.next_ipa;
                 let begins = Some(run.ipa >> window) == first && (run.class() == SMALL) == (class == SMALL);
                 if begins && run.ipa <= frame && frame < run.ipa + run.bytes() {
