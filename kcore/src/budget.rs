@@ -131,9 +131,11 @@ impl Stopwatch {
         }
     }
 
-    /// Stops it, if it runs.
-    pub fn stop(&self, now: u64) {
-        self.0.store(self.read(now), Ordering::Relaxed);
+    /// Stops it, if it runs; the sum.
+    pub fn stop(&self, now: u64) -> u64 {
+        let sum = self.read(now);
+        self.0.store(sum, Ordering::Relaxed);
+        sum
     }
 
     /// The sum at `now`.

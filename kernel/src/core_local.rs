@@ -76,6 +76,8 @@ pub struct Core {
     pub timers: Exclusive<TimerQueue>,
     /// End of the time slice of the context that runs, CNTPCT ticks; `u64::MAX`: none is counted.
     pub slice_end: Cell<u64>,
+    /// Nanoseconds of a CNTPCT tick, in units of 2^-32.
+    pub tick: Cell<u64>,
     /// What the EL2 timer is set to.
     pub timer_set: Cell<u64>,
     /// The scheduler must choose anew before the return.
@@ -111,16 +113,12 @@ impl Core {
         self.domain_regime.set([SCTLR_DOMAIN, HCR_DOMAIN]);
         self.slice_end.set(u64::MAX);
         self.budget_end.set(u64::MAX);
+        self.tick.set((1_000_000_000 << 32) / sysreg::cntfrq_el0::read().max(1));
         self.mpidr.set(sysreg::mpidr_el1::read() & 0xff_00ff_ffff);
         self.hcr_alone.set(config::hcr_guest());
         self.stack.set(stacks + ((index + 1) * arch::STACK_STRIDE) as u64);
         self.emergency.set(self.crash_stack.as_ptr() as u64 + 4096);
         sysreg::tpidr_el2::write(core::ptr::from_ref(self) as u64);
-    }
-
-    /// Whether this is the core that executes.
-    pub fn is_here(&self) -> bool {
-        core::ptr::eq(self, here())
     }
 
     /// Ticks of CNTPCT.

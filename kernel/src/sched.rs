@@ -11,7 +11,7 @@
 
 use crate::arch::{self, sysreg::*};
 use crate::config::{HCR_TWI, HCR_VI};
-use crate::core_local::{CORES, Core, Mode};
+use crate::core_local::{CORES, Core, Mode, here};
 use crate::exclusive::Exclusive;
 use crate::frame::FrameRef;
 use crate::object::{Entity, Obj, RunState, SchedContext, Schedulable, Thread, Vcpu, Which, links};
@@ -24,7 +24,6 @@ use kcore::mpsc::WakeLink;
 use kcore::queue::RunQueue;
 use kcore::timerq::Timers;
 
-const NANO: u64 = 1_000_000_000;
 /// Deadlines that one timer interrupt looks at, and entities that one wake-up looks at, with interrupts masked.
 const EXPIRE_STEP: usize = 4;
 const WAKE_STEP: usize = 8;
@@ -62,7 +61,7 @@ fn queue(core: &Core, sc: Obj<SchedContext>) -> &Exclusive<RunQueue> {
     &core.ready[usize::from(sc.depleted.get())]
 }
 
-/// Puts a ready scheduling context into the queue that its budget gives it.
+/// Puts a ready scheduling context into the queue that its budget gives it. The caller sees to `Core::resched`.
 fn join(core: &Core, sc: Obj<SchedContext>, now: u64) {
     let depleted = sc.budget.with(|b| b.is_limited() && !b.is_ready(now));
     sc.depleted.set(depleted);
@@ -71,7 +70,6 @@ fn join(core: &Core, sc: Obj<SchedContext>, now: u64) {
         sc.refill_at.set(sc.budget.with(|b| b.ready_at()));
         core.refills.with(|q| q.insert(&mut RefillLinks, sc.addr()));
     }
-    core.resched.set(true);
 }
 
 fn part(core: &Core, sc: Obj<SchedContext>) {
@@ -199,9 +197,9 @@ pub fn retire(core: &Core, now: u64) {
     }
 }
 
-/// `sc` runs from now on. It pays from its budget while another is ready; what nobody wants is free.
+/// `next` runs on `sc` from now on. It pays from its budget while another is ready; what nobody wants is free.
 #[inline(always)]
-fn account(core: &Core, sc: Obj<SchedContext>, shared: bool) {
+fn account(core: &Core, sc: Obj<SchedContext>, next: Entity, shared: bool) {
     let pays = shared && !sc.depleted.get() && sc.budget.with(|b| b.is_limited());
     let runs = core.running.get() == Some(sc);
     if runs && pays == (core.budget_end.get() != u64::MAX) {
@@ -213,7 +211,7 @@ fn account(core: &Core, sc: Obj<SchedContext>, shared: bool) {
     } else {
         retire(core, now);
         core.running.set(Some(sc));
-        sc.stolen.stop(now);
+        tell_stolen(core, next, sc.stolen.stop(now));
         sc.run.start(now);
         count(&sc.chosen);
     }
@@ -339,10 +337,12 @@ fn vcpu_expired(core: &Core, v: Obj<Vcpu>, now: u64) {
 
 /// Asks the core of `e` to look at it.
 pub fn wake(e: Entity) {
+    let here = here();
+    if e.core.get() == here.index.get() {
+        return attend(here, e);
+    }
     let Some(core) = CORES.get(e.core.get()) else { return };
-    if core.is_here() {
-        attend(core, e);
-    } else if core.wakes.push(wake_link, e.addr()) {
+    if core.wakes.push(wake_link, e.addr()) {
         gic::wake_core(core);
     }
 }
@@ -372,7 +372,8 @@ fn attend(core: &Core, e: Entity) {
     if stopped {
         return halt(core, e);
     }
-    match e.control.swap(0, Ordering::AcqRel) {
+    let asked = e.control.load(Ordering::Acquire);
+    match if asked == 0 { 0 } else { e.control.swap(0, Ordering::AcqRel) } {
         1 if e.state.get() == RunState::Stopped => make_ready(core, e),
         2 => halt(core, e),
         _ => {}
@@ -382,7 +383,7 @@ fn attend(core: &Core, e: Entity) {
         Which::Vcpu(v) => {
             if switch::has_news(v) {
                 if matches!(v.common.state.get(), RunState::Parked | RunState::Wfi) {
-                    make_ready(core, e);
+                    return make_ready(core, e);
                 }
                 core.resched.set(true);
             }
@@ -415,13 +416,12 @@ pub fn reschedule(core: &'static Core) {
         };
         let shared = core.ready_count.get() > 1;
         core.guest_hcr.set(core.hcr_alone.get() | if shared { HCR_TWI } else { 0 });
-        account(core, sc, shared);
+        account(core, sc, next, shared);
         if core.current.get() == Some(next) {
             stay(core, next);
         } else {
             switch::leave(core);
             switch::enter(core, next);
-            tell_stolen(sc, next);
         }
         count_slice(core, sc);
         program_timer(core);
@@ -430,13 +430,13 @@ pub fn reschedule(core: &'static Core) {
 }
 
 /// Writes the time that was stolen from a vCPU into its account page.
-fn tell_stolen(sc: Obj<SchedContext>, e: Entity) {
+#[inline(always)]
+fn tell_stolen(core: &Core, e: Entity, ticks: u64) {
     if let Which::Vcpu(v) = e.which()
         && v.account.get() != 0
     {
-        let (ticks, hz) = (sc.stolen.read(Core::now()), cntfrq_el0::read().max(1));
-        let nanoseconds = ticks / hz * NANO + ticks % hz * NANO / hz;
-        FrameRef(v.account.get()).set_x(offset_of!(AccountPage, stolen) / 8, nanoseconds);
+        let nanoseconds = (u128::from(ticks) * u128::from(core.tick.get())) >> 32;
+        FrameRef(v.account.get()).set_x(offset_of!(AccountPage, stolen) / 8, nanoseconds as u64);
     }
 }
 
@@ -456,8 +456,11 @@ fn stay(core: &Core, e: Entity) {
 }
 
 /// Nothing is ready: waits for an interrupt and takes it.
+#[inline(never)]
 fn idle(core: &'static Core) {
     switch::leave(core);
+    core.current.set(None);
+    core.mode.set(Mode::Idle);
     retire(core, Core::now());
     program_timer(core);
     #[cfg(feature = "measure")]

@@ -51,10 +51,15 @@ pub fn lr_count() -> usize {
 /// Saves what the registers hold of the current context, so that another can be entered.
 #[inline]
 pub fn leave(core: &Core) {
-    let Some(current) = core.current.get() else { return };
-    match current.which() {
-        Which::Thread(t) => save_el0(thread_frame(t)),
-        Which::Vcpu(v) if v.in_handler.get() => {
+    if core.mode.get() == Mode::Guest {
+        let Some(v) = core.loaded.get() else { return };
+        settle(v);
+        return leave_guest(v);
+    }
+    match core.current.get().map(Entity::which) {
+        None => {}
+        Some(Which::Thread(t)) => save_el0(thread_frame(t)),
+        Some(Which::Vcpu(v)) => {
             if core.fresh.replace(0) == 0 {
                 save_el0(handler_frame(v));
             } else {
@@ -64,13 +69,7 @@ pub fn leave(core: &Core) {
                 save_el0(frame);
             }
         }
-        Which::Vcpu(v) => {
-            settle(v);
-            leave_guest(v);
-        }
     }
-    core.current.set(None);
-    core.mode.set(Mode::Idle);
 }
 
 fn save_el0(frame: FrameRef) {
@@ -197,9 +196,8 @@ pub fn has_news(v: Obj<Vcpu>) -> bool {
 /// Something that the VMM must see before the guest goes on.
 #[inline(always)]
 pub fn pending_reason(v: Obj<Vcpu>) -> Option<u64> {
-    let deferred = v.deferred.take();
-    if deferred != 0 {
-        return Some(u64::from(deferred) - 1);
+    if v.deferred.get() != 0 {
+        return Some(u64::from(v.deferred.take()) - 1);
     }
     let kicked = v.kicked.load(Ordering::Relaxed) && v.kicked.swap(false, Ordering::Acquire);
     if kicked || v.rung.load(Ordering::Relaxed) {
@@ -210,7 +208,7 @@ pub fn pending_reason(v: Obj<Vcpu>) -> Option<u64> {
             return Some(reason::KICK);
         }
     }
-    v.timer_passed.replace(false).then_some(reason::TIMER)
+    (v.timer_passed.get() && v.timer_passed.replace(false)).then_some(reason::TIMER)
 }
 
 /// Enters the guest, or its handler when there is something to tell. Loaded already; not left in guest state.
@@ -277,6 +275,7 @@ fn install_lrs(page: PageRef, dirty: u64) {
 
 /// The bound notification's `bits` have come: makes the interrupt pending that the VMM has named for them. What its list
 /// register may hold is that interrupt only, in any state. `false`: the VMM must see them.
+#[inline(always)]
 fn inject_bell(page: PageRef, bits: u64) -> bool {
     let word = page.bell();
     let lr = guest_lr(word, page.timer() as u32 & 0x3ff);
@@ -340,6 +339,7 @@ pub fn flush_guest(v: Obj<Vcpu>) {
 }
 
 /// Saves the loaded vCPU's state to its object.
+#[inline(always)]
 pub fn unload_vcpu(core: &Core) {
     let Some(v) = core.loaded.replace(None) else { return };
     save_loaded(core, v);

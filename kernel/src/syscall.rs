@@ -13,7 +13,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Bits that a signal sets: the badge's one, or those given.
 pub fn signal_bits(badge: u64, bits: u64) -> u64 {
-    if badge == 0 { bits & ((1 << 62) - 1) } else { 1 << ((badge - 1) % 62) }
+    match badge {
+        0 => bits & ((1 << 62) - 1),
+        1..=62 => 1 << (badge - 1),
+        _ => 1 << ((badge - 1) % 62),
+    }
 }
 
 /// Ok: the status is Ok, or comes when the caller is woken.

@@ -79,7 +79,8 @@ pub extern "C" fn lower_serror() {
 
 #[inline(always)]
 fn guest_sync(core: &'static Core) {
-    let Some(Which::Vcpu(v)) = core.current.get().map(Entity::which) else { return };
+    // A guest that runs is loaded.
+    let Some(v) = core.loaded.get() else { return };
     let esr = esr_el2::read();
     match esr >> 26 {
         ec::HVC64 | ec::HVC32 if esr & 0xffff == DOORBELL => doorbell(v),

@@ -5,7 +5,7 @@ macro_rules! mrs {
     ($($name:tt)+) => {{
         let value: u64;
         // SAFETY: reading a system register has no effect on memory; the kernel runs at EL2.
-        unsafe { core::arch::asm!(concat!("mrs {}, ", $($name)+), out(reg) value, options(nostack, preserves_flags)) }
+        unsafe { core::arch::asm!(concat!("mrs {}, ", $($name)+), out(reg) value, options(nomem, nostack, preserves_flags)) }
         value
     }};
 }
