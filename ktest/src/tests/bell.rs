@@ -78,25 +78,36 @@ fn bound(core: u64, bell: u64) -> Outcome<Vcpu> {
     Ok(v)
 }
 
-/// Runs, with what it has rung itself taken; gives its exits so far.
+/// Gives its exits so far.
 fn start(v: Vcpu) -> Outcome<usize> {
     sys::vcpu_kick(v.slot())?;
-    check!(wait_until(5000, || ram(0, READY).get() != 0), "the guest does not run");
-    sleep_ms(2);
+    check!(wait_until(20_000, || ram(0, READY).get() != 0), "the guest does not run");
     Ok(v.exits())
+}
+
+/// Has the handler give the kernel another word.
+fn retell(v: Vcpu, bell: u64) -> Outcome {
+    v.bell().set(!bell);
+    word(1).set(bell);
+    sys::vcpu_kick(v.slot())?;
+    check!(wait_until(20_000, || v.bell().get() == bell), "the handler does not run");
+    Ok(())
 }
 
 fn taken() -> u32 {
     ram(0, TAKEN).get()
 }
 
-/// Signals `bits` and waits a while; gives how many interrupts the guest took and what its handler was told.
-fn signalled(bits: u64) -> Outcome<(u32, u64)> {
+/// Signals `bits`: the guest takes `interrupts`, its handler is told `told`, and no more comes.
+fn signals(bits: u64, interrupts: u32, told: u64) -> Outcome {
     let before = taken();
     word(0).set(0);
     sys::signal(BELL, bits)?;
-    sleep_ms(3);
-    Ok((taken() - before, word(0).get()))
+    let result = || (taken() - before, word(0).get());
+    wait_until(20_000, || result() == (interrupts, told));
+    sleep_ms(2);
+    check_eq!(result(), (interrupts, told), "interrupts and bits of {bits:#x}");
+    Ok(())
 }
 
 fn doorbell_is_delivered_without_an_exit() -> Outcome {
@@ -105,7 +116,7 @@ fn doorbell_is_delivered_without_an_exit() -> Outcome {
 
     for n in 1..=50 {
         sys::signal(BELL, 1 << BIT)?;
-        check!(wait_until(5000, || taken() == n), "interrupt {n} does not come");
+        check!(wait_until(20_000, || taken() == n), "interrupt {n} does not come");
         check_eq!(u64::from(ram(0, INTID).get()), SPI, "INTID");
     }
 
@@ -120,11 +131,11 @@ fn doorbell_of_a_guest_that_is_not_loaded() -> Outcome {
     guest::load(1, spins());
     let other = Vcpu::make(1, SPACE + 1, 0, 5, |_| RESUME_RUN)?;
     sys::vcpu_kick(other.slot())?;
-    sleep_ms(2);
+    check!(wait_until(20_000, || other.exits() > 0), "the other guest does not run");
 
     for n in 1..=50 {
         sys::signal(BELL, 1 << BIT)?;
-        check!(wait_until(5000, || taken() == n), "interrupt {n} does not come");
+        check!(wait_until(20_000, || taken() == n), "interrupt {n} does not come");
     }
 
     check_eq!(v.exits(), exits, "exits");
@@ -151,6 +162,7 @@ fn edges_merge_until_acknowledged_and_come_again_while_active() -> Outcome {
         v.set_x(5, inside);
 
         start(v)?;
+        wait_until(20_000, || taken() == expected);
         sleep_ms(2);
 
         check_eq!(taken(), expected, "interrupts");
@@ -164,10 +176,9 @@ fn other_bits_are_the_handlers() -> Outcome {
     start(bound(0, WORD)?)?;
 
     for bits in [1, 1 << BIT | 1, 1 << 61 | 1 << BIT] {
-        check_eq!(signalled(bits)?, (0, bits), "{bits:#x}");
+        signals(bits, 0, bits)?;
     }
-    check_eq!(signalled(1 << BIT)?, (1, 0), "the doorbell alone");
-    Ok(())
+    signals(1 << BIT, 1, 0)
 }
 
 fn words_that_name_no_interrupt_of_the_vmm_are_not_used() -> Outcome {
@@ -176,19 +187,13 @@ fn words_that_name_no_interrupt_of_the_vmm_are_not_used() -> Outcome {
     start(v)?;
     let not_pending = WORD & !PENDING;
     for bell in [0, not_pending, WORD & !SPI | 27, WORD & !SPI | 1020, WORD & !SPI | 8191, WORD ^ 1 << 32] {
-        word(1).set(bell);
-        sys::vcpu_kick(v.slot())?;
-        sleep_ms(2);
-
-        check_eq!(signalled(1 << BIT)?, (0, 1 << BIT), "{bell:#x}");
+        retell(v, bell)?;
+        signals(1 << BIT, 0, 1 << BIT)?;
     }
     // HW and pINTID are no VMM's to set: nothing of the machine is deactivated, and the interrupt comes.
-    word(1).set(WORD | 1 << 61 | 0x1fc0 << 32);
-    sys::vcpu_kick(v.slot())?;
-    sleep_ms(2);
-    check_eq!(signalled(1 << BIT)?, (1, 0), "HW = 1");
-    check_eq!(signalled(1 << BIT)?, (1, 0), "again");
-    Ok(())
+    retell(v, WORD | 1 << 61 | 0x1fc0 << 32)?;
+    signals(1 << BIT, 1, 0)?;
+    signals(1 << BIT, 1, 0)
 }
 
 fn kick_takes_the_doorbell_along() -> Outcome {
@@ -197,6 +202,7 @@ fn kick_takes_the_doorbell_along() -> Outcome {
 
     start(v)?;
 
+    sleep_ms(2);
     check_eq!((taken(), word(0).get()), (0, 1 << BIT), "interrupts, bits");
     Ok(())
 }
@@ -208,12 +214,13 @@ fn parked_guest_is_not_run_by_its_doorbell() -> Outcome {
         RESUME_PARK
     });
     sys::vcpu_kick(v.slot())?;
-    sleep_ms(2);
+    check!(wait_until(20_000, || v.exits() > 0), "the handler does not run");
 
-    check_eq!(signalled(1 << BIT)?, (0, 1 << BIT), "interrupts, bits");
-    check_eq!(signalled(1 << BIT)?, (0, 1 << BIT), "again");
+    signals(1 << BIT, 0, 1 << BIT)?;
+    signals(1 << BIT, 0, 1 << BIT)?;
+
     check_eq!(ram(0, READY).get(), 0, "the guest ran");
-    check_eq!(v.bell().get(), 0, "the word of a parked vCPU");
+    check!(wait_until(20_000, || v.bell().get() == 0), "the word of a parked vCPU stays");
     Ok(())
 }
 
@@ -231,7 +238,7 @@ fn list_registers_of_the_handler_go_before_the_doorbell() -> Outcome {
 
     sys::vcpu_kick(v.slot())?;
 
-    check!(wait_until(5000, || taken() == 1), "the interrupt is lost");
+    check!(wait_until(20_000, || taken() == 1), "the interrupt is lost");
     check_eq!(word(0).get(), 0, "bits for the handler");
     Ok(())
 }
