@@ -200,7 +200,7 @@ pub fn retire(core: &Core, now: u64) {
 /// `next` runs on `sc` from now on. It pays from its budget while another is ready; what nobody wants is free.
 #[inline(always)]
 fn account(core: &Core, sc: Obj<SchedContext>, next: Entity, shared: bool) {
-    let pays = shared && !sc.depleted.get() && sc.budget.with(|b| b.is_limited());
+    let pays = sc.budget.with(|b| b.is_limited()) && shared && !sc.depleted.get();
     let runs = core.running.get() == Some(sc);
     if runs && pays == (core.budget_end.get() != u64::MAX) {
         return;
@@ -365,14 +365,15 @@ pub fn wake_interrupt(core: &Core) {
 
 /// Looks at an entity of this core that something happened to.
 fn attend(core: &Core, e: Entity) {
-    if e.header.dead.load(Ordering::Acquire) {
+    // Who asked has ordered what it wrote: by the wake stack, if it was another core.
+    if e.header.dead.load(Ordering::Relaxed) {
         return;
     }
-    let stopped = e.domain.get().is_some_and(|d| d.stopped.load(Ordering::Acquire) != 0);
+    let stopped = e.domain.get().is_some_and(|d| d.stopped.load(Ordering::Relaxed) != 0);
     if stopped {
         return halt(core, e);
     }
-    let asked = e.control.load(Ordering::Acquire);
+    let asked = e.control.load(Ordering::Relaxed);
     match if asked == 0 { 0 } else { e.control.swap(0, Ordering::AcqRel) } {
         1 if e.state.get() == RunState::Stopped => make_ready(core, e),
         2 => halt(core, e),

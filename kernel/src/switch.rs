@@ -188,9 +188,9 @@ fn start_handler(core: &Core, v: Obj<Vcpu>, why: u64) {
     v.in_handler.set(true);
 }
 
-/// Whether there is something that the VMM must see.
+/// Whether there is something that the VMM must see: a hint, as is all that is not taken yet.
 pub fn has_news(v: Obj<Vcpu>) -> bool {
-    v.rung.load(Ordering::Acquire) || v.kicked.load(Ordering::Acquire) || v.timer_passed.get() || v.deferred.get() != 0
+    v.rung.load(Ordering::Relaxed) || v.kicked.load(Ordering::Relaxed) || v.timer_passed.get() || v.deferred.get() != 0
 }
 
 /// Something that the VMM must see before the guest goes on.
