@@ -100,7 +100,8 @@ pub const ID_REGISTER: u64 = 38;
 /// times that its budget ran out.
 pub const SCHED_INFO: u64 = 39;
 /// Bind a notification to a vCPU for good: its signals kick the vCPU, which finds the bits in
-/// [`crate::vcpu::IrqBlock::bells`]. x0: vCPU (WRITE), x1: notification (READ) that nobody waits for.
+/// [`crate::vcpu::IrqBlock::bells`], but for what is left to the kernel in [`crate::vcpu::IrqBlock::bell`]. x0: vCPU
+/// (WRITE), x1: notification (READ) that nobody waits for.
 pub const VCPU_BIND: u64 = 40;
 
 /// Enter pages into a shadow root of a classic space: stage 1, 48-bit addresses, EL0 rights only. x0: space (WRITE), x1:
