@@ -49,9 +49,8 @@ pub struct Run {
     pub root: u8,
     /// Rights in the shadow.
     pub rights: Rights,
-    /// Valid for all ASIDs.
-    pub global: bool,
-    class: u8,
+    /// Bit 0: global; from bit 1 on the class.
+    flags: u8,
     owner: u16,
     next_va: u16,
     next_ipa: u16,
@@ -61,6 +60,8 @@ pub struct Run {
 
 const NODE: u16 = 1 << 15;
 
+const _: () = assert!(size_of::<Run>() == 32);
+
 impl Run {
     const NONE: Self = Self {
         va: 0,
@@ -69,8 +70,7 @@ impl Run {
         bits: 0,
         root: 0,
         rights: Rights::NONE,
-        global: false,
-        class: SMALL as u8,
+        flags: 0,
         owner: 0,
         next_va: 0,
         next_ipa: 0,
@@ -90,7 +90,8 @@ impl Run {
             ..=21 => MEDIUM,
             _ => GIANT,
         };
-        Self { va, ipa, pages: pages as u16, bits, root, rights, global, class: class as u8, owner, ..Self::NONE }
+        let flags = u8::from(global) | (class as u8) << 1;
+        Self { va, ipa, pages: pages as u16, bits, root, rights, flags, owner, ..Self::NONE }
     }
 
     /// Whom it belongs to.
@@ -103,8 +104,13 @@ impl Run {
         u64::from(self.pages) << PAGE
     }
 
+    /// Valid for all ASIDs.
+    pub fn global(&self) -> bool {
+        self.flags & 1 != 0
+    }
+
     fn class(&self) -> usize {
-        self.class.into()
+        (self.flags >> 1).into()
     }
 
     /// Whether a TLBI for a VA drops it: the VA is of one of its descriptors.
@@ -203,7 +209,8 @@ impl<const RUNS: usize, const NODES: usize> Runs<RUNS, NODES> {
 
     fn count(&mut self, run: &Run, change: u16) {
         let root = usize::from(run.root);
-        let counts = [(&mut self.live, true), (&mut self.globals, run.global), (&mut self.large, run.class() != SMALL)];
+        let counts =
+            [(&mut self.live, true), (&mut self.globals, run.global()), (&mut self.large, run.class() != SMALL)];
         for (counts, counted) in counts {
             if let Some(count) = counts.get_mut(root).filter(|_| counted) {
                 *count = count.wrapping_add(change);

@@ -197,7 +197,7 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
             let rights = leaf.rights(key.el);
             let same = rights == run.rights || rights.without(Rights::WRITE) == run.rights;
             let expected = run.ipa.wrapping_add(va).wrapping_sub(run.va);
-            (ipa, bits, global) == (expected, run.bits, run.global) && same
+            (ipa, bits, global) == (expected, run.bits, run.global()) && same
         })
     }
 
