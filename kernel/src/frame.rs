@@ -24,18 +24,14 @@ pub struct FrameRef(pub u64);
 
 impl FrameRef {
     #[inline(always)]
-    fn word(self, offset: usize) -> *mut u64 {
-        (self.0 + offset as u64) as *mut u64
-    }
-    #[inline(always)]
     fn get(self, offset: usize) -> u64 {
         // SAFETY: frames are in kernel objects or in pinned frames, both identity-mapped for as long as they are used.
-        unsafe { self.word(offset).read_volatile() }
+        unsafe { ((self.0 + offset as u64) as *const u64).read_volatile() }
     }
     #[inline(always)]
     fn set(self, offset: usize, value: u64) {
         // SAFETY: as above.
-        unsafe { self.word(offset).write_volatile(value) }
+        unsafe { ((self.0 + offset as u64) as *mut u64).write_volatile(value) }
     }
     /// x`n`; n is below 31.
     #[inline(always)]
