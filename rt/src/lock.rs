@@ -36,6 +36,13 @@ impl<T> SpinLock<T> {
         Guard { lock: self }
     }
 
+    /// Takes the lock if it is free now.
+    #[inline(always)]
+    pub fn lock_if_free(&self) -> Option<Guard<'_, T>> {
+        let taken = self.taken.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
+        taken.is_ok().then(|| Guard { lock: self })
+    }
+
     /// Takes the lock if it is free soon: for whoever may have it already.
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
         for _ in 0..LOOKS {

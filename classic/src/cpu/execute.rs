@@ -42,11 +42,11 @@ impl Cpu {
     /// vCPU changes, and PC is at the next instruction. Most traps of a kernel are such.
     #[inline]
     pub fn quick(&mut self, word: u32, frame: &mut impl Frame) -> bool {
-        let slot = usize::from(code_of(word));
-        let rt = (word & 31) as u8;
-        if self.mode != mode::EL1H {
+        if self.mode != mode::EL1H || word >> 16 & !READ != MSR_OF_EL1 {
             return false;
         }
+        let slot = usize::from(QUICK.get((word >> 5 & 0x7ff) as usize).copied().unwrap_or(SLOW));
+        let rt = (word & 31) as u8;
         if word >> 16 & READ != 0 {
             let Some(value) = self.regs.get(slot & !NOTED) else { return false };
             frame.set_x(rt, *value);

@@ -1,6 +1,8 @@
 //! Guest RAM as the VMM sees it, by IPA.
 #![allow(unsafe_code, reason = "guest memory")]
 
+use abi::PAGE_SIZE;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use devices::virtio;
 use rt::cache;
@@ -11,6 +13,26 @@ use vmm::machine::RAM_BASE;
 #[derive(Clone, Copy)]
 pub struct Memory {
     size: u64,
+}
+
+/// A page of guest RAM.
+#[derive(Clone, Copy)]
+pub struct Page {
+    /// Aligned to a page.
+    first: NonNull<u32>,
+}
+
+// SAFETY: RAM is mapped for good and at the same address for all threads, which only read through this.
+unsafe impl Send for Page {}
+
+impl Page {
+    /// The word at this offset in the page; bits of the offset above the page, and 1:0, are ignored.
+    #[inline]
+    pub fn word(self, offset: u64) -> u32 {
+        let index = offset % PAGE_SIZE / 4;
+        // SAFETY: inside a page of RAM (`Memory::page`), which is mapped for good; aligned; the guest may change it meanwhile.
+        unsafe { self.first.add(index as usize).read_volatile() }
+    }
 }
 
 impl Memory {
@@ -37,6 +59,12 @@ impl Memory {
         let address = self.address(ipa, 4)? as *const u32;
         // SAFETY: as in `read_u64`.
         address.is_aligned().then(|| unsafe { address.read_volatile() })
+    }
+
+    /// A page whose words are read often.
+    pub fn page(self, ipa: u64) -> Option<Page> {
+        let address = self.address(ipa & !(PAGE_SIZE - 1), PAGE_SIZE)?;
+        NonNull::new(address as *mut u32).map(|first| Page { first })
     }
 
     /// Cleans and invalidates the data cache line of an address of RAM.

@@ -138,7 +138,7 @@ fn external(classic: &Classic, fault: &Fault) {
 pub fn drop_page(engine: &Engine, va: u64) {
     let tlbi = Tlbi { scope: Scope::Addresses { va, bytes: 4096, asid: None, last: false }, broadcast: true };
     engine.shadow.lock().tlbi(&tlbi, &mut World::new(&engine.map));
-    engine.next_era();
+    code::next_era();
 }
 
 /// The guest uses the page of its address space where the vectors are.

@@ -4,6 +4,7 @@ use super::super::stats::kind;
 use super::super::vcpu::PARK_ONCE;
 use super::super::vm::DOORBELLS;
 use super::super::{call, host, irq, sysreg};
+use super::code;
 use super::interrupt::{self, with_list_registers};
 use super::memory::World;
 use super::vcpus::{Classic, Engine, Virtual};
@@ -97,7 +98,7 @@ fn other(classic: &'static Classic, engine: &'static Engine, effect: Effect) {
         Effect::Tlbi { operation, value } => {
             let tlbi = Tlbi::of(operation, value);
             engine.shadow.lock().tlbi(&tlbi, &mut World::new(&engine.map));
-            let before = engine.next_era();
+            let before = code::next_era();
             classic.state.lock().code.drop(&tlbi, before);
             live.skip();
         }

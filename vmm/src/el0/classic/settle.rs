@@ -57,7 +57,7 @@ impl Classic {
     fn translate(&self, engine: &'static Engine, state: &mut Virtual, changed: Changed) {
         let regime = state.regime();
         let high = changed.any(Changed::REGIME) || (regime.ttbr1 ^ state.ttbr1) << 16 != 0;
-        state.code.forget(true, high);
+        state.code.forget(high);
         state.ttbr1 = regime.ttbr1;
         state.views = engine.shadow.lock().view(self.own.index, &regime);
     }

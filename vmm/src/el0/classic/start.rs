@@ -9,10 +9,10 @@ use super::vcpus::{Classic, Engine, Virtual};
 use abi::PAGE_SHIFT;
 use classic::cpu::{Features, Identity};
 use classic::shadow::{MapError, Mode, Shadow, View, Views};
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 use rt::lock::SpinLock;
 use rt::sys;
-use sysdesc::{SHADOW_SHIFT, VMM_CLASSIC, VMM_CLASSIC_PAGES, VmmInfo, shadow};
+use sysdesc::{MAX_VCPUS, SHADOW_SHIFT, VMM_CLASSIC, VMM_CLASSIC_PAGES, VmmInfo, shadow};
 use vmm::boot::{BLANK_SIZE, Layout};
 use vmm::machine::{FLASH_BASE, RAM_BASE, STOLEN_BASE};
 
@@ -51,17 +51,19 @@ pub unsafe fn make(vm: &'static Vm, info: &VmmInfo, layout: &Layout) -> Result<(
     let midr = sys::id_register(MIDR);
     let views = Views { kernel: View { low: 0, high: 0 }, user: View { low: 0, high: 0 } };
     let [first, ..] = &vm.vcpus;
-    let vcpus = core::array::from_fn(|index| {
+    let vcpu = |index| {
         let identity = Identity::new(midr, affinity(index) | MPIDR_RES1);
         let own = vm.vcpus.get(index).unwrap_or(first);
         Classic { own, state: SpinLock::new(Virtual::new(identity, features, views, vm.cntfrq)) }
-    });
+    };
     // SAFETY: root maps that many pages there for a classic VM, read-write and for good; aligned to a page; nobody else
-    // uses them yet, says the caller. The fields are written one by one, and the shadow as a constant: it is too large for the stack.
+    // uses them yet, says the caller. vCPUs and fields are written one by one, and the shadow as a constant: together they
+    // are too large for the stack.
     let engine = unsafe {
-        (&raw mut (*place).vcpus).write(vcpus);
+        for index in 0..MAX_VCPUS {
+            (&raw mut (*place).vcpus).cast::<Classic>().add(index).write(vcpu(index));
+        }
         (&raw mut (*place).shadow).write(const { SpinLock::new(Shadow::new()) });
-        (&raw mut (*place).era).write(AtomicU32::new(0));
         (&raw mut (*place).map).write(map(vm.memory, info, layout));
         (&raw mut (*place).features).write(features);
         &*place

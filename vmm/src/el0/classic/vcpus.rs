@@ -11,7 +11,6 @@ use abi::vcpu::{RegFrame, sys};
 use classic::cpu::{Cpu as VirtualEl1, Features, Identity, Slot};
 use classic::shadow::{Shadow, Views};
 use classic::walk::Regime;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use devices::icc::CpuInterface;
 use rt::lock::SpinLock;
 use sysdesc::MAX_VCPUS;
@@ -24,8 +23,6 @@ pub struct Engine {
     pub vcpus: [Classic; MAX_VCPUS],
     /// Shadow page tables.
     pub shadow: SpinLock<Shadow>,
-    /// Counts TLBIs of any vCPU.
-    pub era: AtomicU32,
     /// The guest's memory.
     pub map: Map,
     /// What the guest is told of its CPU.
@@ -117,13 +114,6 @@ impl Classic {
         if let Some(counter) = self.own.stats.count.get(kind) {
             stats::add(counter, 1);
         }
-    }
-}
-
-impl Engine {
-    /// What vCPUs keep of the guest's tables is stale. Gives the era that has ended.
-    pub fn next_era(&self) -> u32 {
-        self.era.fetch_add(1, Relaxed)
     }
 }
 
