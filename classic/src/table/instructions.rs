@@ -1,6 +1,6 @@
 //! Instructions that are no access to a register.
 
-use super::Gate::{Fpen, Ntwi, Zen};
+use super::Gate::{Fpen, MscEn, Ntwi, Smen, Zen};
 use super::Outcome::{Differs, Gated, Runs, Traps};
 use super::{Handling, Instruction, Outcome, Outcomes, Sensitivity};
 use Handling::{Call, Daif, Eret, Hidden, Native, Reflect, Shadow, SpSel, Wait};
@@ -11,6 +11,7 @@ const WFX: u8 = 0x01;
 const SYSREG: u8 = 0x18;
 const FP: u8 = 0x07;
 const SVE: u8 = 0x19;
+const SME: u8 = 0x1d;
 const UNKNOWN: Outcomes = all(Traps(0));
 
 const fn all(outcome: Outcome) -> Outcomes {
@@ -61,8 +62,10 @@ pub static INSTRUCTIONS: &[Instruction] = &[
     innocuous("MSR DIT, #0", 0xd503_405f, max(Runs)),
     innocuous("MSR TCO, #0", 0xd503_409f, max(Runs)),
     innocuous("CFINV", 0xd500_401f, max(Runs)),
+    control("SMSTOP", 0xd503_467f, Hidden, max(Gated(Smen, SME))),
     // ---- Waiting, hints, barriers ----
     control("WFI", 0xd503_207f, Wait, all(Gated(Ntwi, WFX))),
+    control("WFIT X0", 0xd503_1020, Hidden, max(Gated(Ntwi, WFX))),
     innocuous("WFE", 0xd503_205f, all(Runs)),
     innocuous("SEV", 0xd503_209f, all(Runs)),
     innocuous("SEVL", 0xd503_20bf, all(Runs)),
@@ -85,6 +88,15 @@ pub static INSTRUCTIONS: &[Instruction] = &[
     context("STTR X0, [X1]", 0xf800_0820, Native, all(Differs)),
     context("STTRB W0, [X1]", 0x3800_0820, Native, all(Differs)),
     context("STTRH W0, [X1]", 0x7800_0820, Native, all(Differs)),
+    // As those, but with a gate.
+    context("SETPT [X1]!, X0!, XZR", 0x19df_1401, Hidden, max(Gated(MscEn, 0))),
+    // ---- Allocation tags ----
+    Instruction { handling: Hidden, ..innocuous("IRG X0, X1", 0x9adf_1020, max(Runs)) },
+    context("LDG X0, [X1]", 0xd960_0020, Hidden, max(Runs)),
+    context("STG X1, [X1]", 0xd920_0821, Hidden, max(Runs)),
+    context("LDGM X0, [X1]", 0xd9e0_0020, Hidden, UNKNOWN),
+    context("STGM X0, [X1]", 0xd9a0_0020, Hidden, UNKNOWN),
+    context("STZGM X0, [X1]", 0xd920_0020, Hidden, UNKNOWN),
     // ---- By what they are applied to: a page table, a device, text ----
     context("LDR X0, [X1]", 0xf940_0020, Shadow, all(Runs)),
     context("STR X0, [X1]", 0xf900_0020, Shadow, all(Runs)),

@@ -5,12 +5,14 @@
 //! are true. Terms are those of Popek and Goldberg (CACM 17:7, 1974): *sensitive* is what changes or shows the state
 //! that decides over resources, *privileged* is what traps in the less privileged mode.
 
+mod a32;
 mod instructions;
 mod registers;
 
 #[cfg(test)]
 mod tests;
 
+pub use a32::{A32, Aarch32, Shown};
 pub use instructions::INSTRUCTIONS;
 pub use registers::REGISTERS;
 
@@ -56,6 +58,8 @@ pub enum Gate {
     Dze,
     /// SCTLR_EL1.nTWI.
     Ntwi,
+    /// SCTLR_EL1.MSCEn.
+    MscEn,
     /// SCTLR_EL1.EnRCTX.
     EnRctx,
     /// SCTLR_EL1.EnTP2.
@@ -66,10 +70,14 @@ pub enum Gate {
     El0Pcten,
     /// CNTKCTL_EL1.EL0VCTEN.
     El0Vcten,
+    /// CNTKCTL_EL1.EL0PCTEN or EL0VCTEN: either opens.
+    El0Cten,
     /// CNTKCTL_EL1.EL0PTEN.
     El0Pten,
     /// CNTKCTL_EL1.EL0VTEN.
     El0Vten,
+    /// MDSCR_EL1.TDCC = 0, and at EL2 MDCR_EL2.TDA = 0.
+    Tdcc,
     /// PMUSERENR_EL0.
     Pmuserenr,
     /// CPACR_EL1.FPEN.
@@ -79,6 +87,35 @@ pub enum Gate {
     /// CPACR_EL1.SMEN.
     Smen,
 }
+
+impl Gate {
+    /// All.
+    pub const ALL: [Self; 19] = [
+        Self::Uma,
+        Self::Uci,
+        Self::Uct,
+        Self::Dze,
+        Self::Ntwi,
+        Self::MscEn,
+        Self::EnRctx,
+        Self::EnTp2,
+        Self::Tscxt,
+        Self::El0Pcten,
+        Self::El0Vcten,
+        Self::El0Cten,
+        Self::El0Pten,
+        Self::El0Vten,
+        Self::Tdcc,
+        Self::Pmuserenr,
+        Self::Fpen,
+        Self::Zen,
+        Self::Smen,
+    ];
+}
+
+/// Gates that are open while the kernel of a guest runs that reads the virtual counter and uses FP, as Linux does.
+pub const KERNEL_VIEW: &[Gate] =
+    &[Gate::Uma, Gate::Uci, Gate::Uct, Gate::Dze, Gate::El0Vcten, Gate::El0Cten, Gate::Fpen];
 
 /// What an instruction does when it is executed at EL0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +132,23 @@ pub enum Outcome {
 
 /// By model, in the order of [`Model::ALL`].
 pub type Outcomes = [Outcome; 3];
+
+impl Outcome {
+    /// That of one model.
+    pub const fn of(outcomes: &Outcomes, model: Model) -> Self {
+        let [max, cortex_a76, cortex_a72] = *outcomes;
+        match model {
+            Model::Max => max,
+            Model::CortexA76 => cortex_a76,
+            Model::CortexA72 => cortex_a72,
+        }
+    }
+
+    /// Neither traps nor can be made to.
+    pub const fn is_silent(self) -> bool {
+        matches!(self, Self::Runs | Self::Differs)
+    }
+}
 
 /// Why an instruction matters to a hypervisor; a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,6 +317,14 @@ pub fn find(register: SysReg) -> Option<&'static Register> {
         None if register >> 14 == 2 => Some(&DEBUG),
         None => None,
     }
+}
+
+/// What MRS or SYSL (`read`), MSR or SYS does at EL0 with an encoding that the table has no entry for.
+///
+/// FEAT_IDST gives a syndrome to all reads of the ID space: op0 = 3, op1 = 0, 1 or 3, CRn = 0, CRm = 0 to 7.
+pub const fn unnamed(register: SysReg, read: bool) -> Outcomes {
+    let id = matches!(register >> 11, 0b11_000 | 0b11_001 | 0b11_011) && register & 0x7ff < 0x40;
+    [if read && id { Outcome::Traps(0x18) } else { Outcome::Traps(0) }, Outcome::Traps(0), Outcome::Traps(0)]
 }
 
 /// What is left of an access of EL0 that traps with its syndrome.

@@ -1,7 +1,9 @@
 //! Registers, and operations of SYS.
 
-use super::Gate::{Dze, El0Pcten, El0Pten, El0Vcten, El0Vten, EnRctx, EnTp2, Pmuserenr, Tscxt, Uci, Uct, Uma};
-use super::Outcome::{Gated, Runs, Traps};
+use super::Gate::{
+    Dze, El0Cten, El0Pcten, El0Pten, El0Vcten, El0Vten, EnRctx, EnTp2, Pmuserenr, Tdcc, Tscxt, Uci, Uct, Uma,
+};
+use super::Outcome::{Differs, Gated, Runs, Traps};
 use super::{Direction, Handling, Outcome, Outcomes, Register, Sensitivity};
 use crate::cpu::Slot;
 use crate::reg;
@@ -126,6 +128,13 @@ const fn by_address(name: &'static str, register: SysReg, outcomes: Outcomes) ->
     register
 }
 
+/// The same of allocation tags, which guests have not.
+const fn tags(name: &'static str, register: SysReg, gate: super::Gate) -> Register {
+    let mut register = by_address(name, register, max(Gated(gate, SYSREG)));
+    register.handling = Hidden;
+    register
+}
+
 const fn tlbi(name: &'static str, crm: u32, op2: u32) -> Register {
     operation(name, sysreg(1, 0, 8, crm, op2), Tlbi)
 }
@@ -187,7 +196,8 @@ pub static REGISTERS: &[Register] = &[
     identity("SMIDR_EL1", sysreg(3, 1, 0, 0, 6), Hidden),
     kept("CSSELR_EL1", reg::CSSELR_EL1, Slot::CSSELR_EL1),
     at_el0(read_only(entry("CTR_EL0", reg::CTR_EL0, Native)), all(Gated(Uct, SYSREG)), UNKNOWN),
-    at_el0(read_only(entry("DCZID_EL0", reg::DCZID_EL0, Native)), all(Runs), UNKNOWN),
+    // DZP tells of SCTLR_EL1.DZE, but not to EL1.
+    at_el0(read_only(entry("DCZID_EL0", reg::DCZID_EL0, Native)), all(Differs), UNKNOWN),
     // ---- Control of EL1 ----
     kept("SCTLR_EL1", reg::SCTLR_EL1, Slot::SCTLR_EL1),
     kept("CPACR_EL1", reg::CPACR_EL1, Slot::CPACR_EL1),
@@ -230,7 +240,7 @@ pub static REGISTERS: &[Register] = &[
     hidden("SCXTNUM_EL1", sysreg(3, 0, 13, 0, 7)),
     at_el0(hidden("SCXTNUM_EL0", sysreg(3, 3, 13, 0, 7)), max(Gated(Tscxt, SYSREG)), max(Gated(Tscxt, SYSREG))),
     // ---- Generic timer ----
-    at_el0(read_only(entry("CNTFRQ_EL0", reg::CNTFRQ_EL0, Timer)), all(Gated(El0Vcten, SYSREG)), UNKNOWN),
+    at_el0(read_only(entry("CNTFRQ_EL0", reg::CNTFRQ_EL0, Timer)), all(Gated(El0Cten, SYSREG)), UNKNOWN),
     counter("CNTPCT_EL0", reg::CNTPCT_EL0, El0Pcten),
     counter("CNTVCT_EL0", reg::CNTVCT_EL0, El0Vcten),
     timer("CNTP_TVAL_EL0", reg::CNTP_TVAL_EL0, El0Pten),
@@ -284,9 +294,9 @@ pub static REGISTERS: &[Register] = &[
     debug("DBGBCR0_EL1", sysreg(2, 0, 0, 0, 5)),
     debug("DBGWVR0_EL1", sysreg(2, 0, 0, 0, 6)),
     debug("DBGWCR0_EL1", sysreg(2, 0, 0, 0, 7)),
-    at_el0(read_only(debug("MDCCSR_EL0", reg::MDCCSR_EL0)), all(Traps(SYSREG)), UNKNOWN),
-    at_el0(debug("DBGDTR_EL0", reg::DBGDTR_EL0), UNKNOWN, UNKNOWN),
-    at_el0(debug("DBGDTRRX_EL0", reg::DBGDTRRX_EL0), UNKNOWN, UNKNOWN),
+    at_el0(read_only(debug("MDCCSR_EL0", reg::MDCCSR_EL0)), all(Gated(Tdcc, SYSREG)), UNKNOWN),
+    debug("DBGDTR_EL0", reg::DBGDTR_EL0), // QEMU has it not.
+    at_el0(debug("DBGDTRRX_EL0", reg::DBGDTRRX_EL0), all(Gated(Tdcc, SYSREG)), all(Gated(Tdcc, SYSREG))),
     // ---- Features that the guest has not ----
     at_el0(read_only(hidden("RNDR", sysreg(3, 3, 2, 4, 0))), max(Runs), UNKNOWN),
     at_el0(read_only(hidden("RNDRRS", sysreg(3, 3, 2, 4, 1))), max(Runs), UNKNOWN),
@@ -341,6 +351,18 @@ pub static REGISTERS: &[Register] = &[
     write_only(at_el0(hidden("PMSWINC_EL0", sysreg(3, 3, 9, 12, 4)), UNKNOWN, all(Gated(Pmuserenr, SYSREG)))),
     read_only(at_el0(hidden("PMCEID0_EL0", sysreg(3, 3, 9, 12, 6)), all(Gated(Pmuserenr, SYSREG)), UNKNOWN)),
     read_only(at_el0(hidden("PMCEID1_EL0", sysreg(3, 3, 9, 12, 7)), all(Gated(Pmuserenr, SYSREG)), UNKNOWN)),
+    pmu("PMEVCNTR0_EL0", sysreg(3, 3, 14, 8, 0)),
+    pmu("PMEVCNTR1_EL0", sysreg(3, 3, 14, 8, 1)),
+    pmu("PMEVCNTR2_EL0", sysreg(3, 3, 14, 8, 2)),
+    pmu("PMEVCNTR3_EL0", sysreg(3, 3, 14, 8, 3)),
+    pmu("PMEVCNTR4_EL0", sysreg(3, 3, 14, 8, 4)),
+    pmu("PMEVCNTR5_EL0", sysreg(3, 3, 14, 8, 5)),
+    pmu("PMEVTYPER0_EL0", sysreg(3, 3, 14, 12, 0)),
+    pmu("PMEVTYPER1_EL0", sysreg(3, 3, 14, 12, 1)),
+    pmu("PMEVTYPER2_EL0", sysreg(3, 3, 14, 12, 2)),
+    pmu("PMEVTYPER3_EL0", sysreg(3, 3, 14, 12, 3)),
+    pmu("PMEVTYPER4_EL0", sysreg(3, 3, 14, 12, 4)),
+    pmu("PMEVTYPER5_EL0", sysreg(3, 3, 14, 12, 5)),
     pmu("PMCCFILTR_EL0", sysreg(3, 3, 14, 15, 7)),
     at_el0(hidden("PMUSERENR_EL0", sysreg(3, 3, 9, 14, 0)), all(Runs), UNKNOWN),
     // ---- Registers of EL2 and EL3 ----
@@ -387,6 +409,16 @@ pub static REGISTERS: &[Register] = &[
     by_address("DC CIVAC", reg::DC_CIVAC, all(Gated(Uci, SYSREG))),
     by_address("IC IVAU", reg::IC_IVAU, all(Gated(Uci, SYSREG))),
     by_address("DC ZVA", reg::DC_ZVA, all(Gated(Dze, SYSREG))),
+    tags("DC GVA", sysreg(1, 3, 7, 4, 3), Dze),
+    tags("DC GZVA", sysreg(1, 3, 7, 4, 4), Dze),
+    tags("DC CGVAC", sysreg(1, 3, 7, 10, 3), Uci),
+    tags("DC CGDVAC", sysreg(1, 3, 7, 10, 5), Uci),
+    tags("DC CGVAP", sysreg(1, 3, 7, 12, 3), Uci),
+    tags("DC CGDVAP", sysreg(1, 3, 7, 12, 5), Uci),
+    tags("DC CGVADP", sysreg(1, 3, 7, 13, 3), Uci),
+    tags("DC CGDVADP", sysreg(1, 3, 7, 13, 5), Uci),
+    tags("DC CIGVAC", sysreg(1, 3, 7, 14, 3), Uci),
+    tags("DC CIGDVAC", sysreg(1, 3, 7, 14, 5), Uci),
     write_only(at_el0(hidden("CFP RCTX", sysreg(1, 3, 7, 3, 4)), UNKNOWN, max(Gated(EnRctx, SYSREG)))),
     write_only(at_el0(hidden("DVP RCTX", sysreg(1, 3, 7, 3, 5)), UNKNOWN, max(Gated(EnRctx, SYSREG)))),
     write_only(at_el0(hidden("CPP RCTX", sysreg(1, 3, 7, 3, 7)), UNKNOWN, max(Gated(EnRctx, SYSREG)))),

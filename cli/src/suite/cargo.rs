@@ -28,7 +28,7 @@ pub const HOST: [&str; 13] = [
 /// Packages with loom models.
 pub const LOOM: [&str; 3] = ["kcore", "ring", "devices"];
 /// Packages that exist on the target only.
-const TARGET_ONLY: [&str; 15] = [
+const TARGET_ONLY: [&str; 16] = [
     "kernel",
     "rt",
     "root",
@@ -38,6 +38,7 @@ const TARGET_ONLY: [&str; 15] = [
     "guest-base",
     "payload",
     "bench-guest",
+    "classes",
     "equiv-guest",
     "hello",
     "hostile",

@@ -2,6 +2,7 @@
 
 mod boot;
 mod cargo;
+mod classes;
 mod console;
 mod deny;
 mod devices;
@@ -141,6 +142,7 @@ fn steps() -> Vec<Step> {
     steps.extend(restart::steps());
     steps.extend(noise::steps());
     steps.push(Step::new("equiv", equiv::run));
+    steps.push(Step::new("classes", classes::run));
     steps.push(Step::new("lecture", lecture::run));
     steps.push(Step::new("bench", crate::command::bench::check));
     steps
