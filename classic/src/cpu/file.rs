@@ -122,12 +122,15 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// With the caches of a Cortex-A72 (32 KiB data and 48 KiB instructions, 1 MiB unified): the VMM cannot know the
-    /// host's, and maintenance by set and way has no effect on them.
+    /// With one level of caches, of one set and one way with lines of 64 bytes: maintenance by set and way, which has no
+    /// effect here, is done with one trap then. The VMM cannot know the host's.
     pub const fn new(midr: u64, mpidr: u64) -> Self {
+        /// Ctype1: separate instruction and data caches; LoUIS, LoC and LoUU: 1.
+        const CLIDR: u64 = 3 | 1 << 21 | 1 << 24 | 1 << 27;
+        const LINE_64: u64 = 2;
         let mut ccsidr = [0; 14];
-        (ccsidr[0], ccsidr[1], ccsidr[2]) = (0x701f_e00a, 0x201f_e012, 0x707f_e07a);
-        Self { midr, mpidr, revidr: 0, clidr: 0x0a20_0023, ccsidr }
+        (ccsidr[0], ccsidr[1]) = (LINE_64, LINE_64);
+        Self { midr, mpidr, revidr: 0, clidr: CLIDR, ccsidr }
     }
 }
 
