@@ -56,7 +56,7 @@ const BOOTS: [Boot; 19] = [
 ];
 const LIMIT: Duration = Duration::from_secs(180);
 /// Where each privileged instruction is emulated.
-const CLASSIC_LIMIT: Duration = Duration::from_secs(900);
+const CLASSIC_LIMIT: Duration = Duration::from_secs(3600);
 
 /// The steps of this file.
 pub fn steps() -> Vec<Step> {
