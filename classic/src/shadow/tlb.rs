@@ -44,10 +44,11 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
     }
 
     fn refresh_range(&mut self, root: u8, va: u64, bytes: u64, world: &mut impl World) {
-        let live = u64::from(self.runs.live(root));
+        if self.runs.live(root) == 0 {
+            return;
+        }
         let (pages, tlb) = (bytes >> PAGE, self.mode == Mode::Tlb || self.tables.top(root).is_none());
-        if live == 0 {
-        } else if pages > FEW.max(live) {
+        if pages > FEW {
             if tlb { self.drop_range(root, va, bytes, world) } else { self.compare_root(root, world) }
         } else {
             for page in 0..pages {
