@@ -132,9 +132,11 @@ pub const SHADOW_ROOTS: u64 = 64;
 /// the half where VBAR_EL1 says ([`SHADOW_MAP`] with rights 0). What is mapped in the space is what shadow entries can
 /// name. [`Status::BadArg`] where ASIDs have 8 bits.
 pub const SPACE_CLASSIC: u64 = 1;
-/// Beside [`SPACE_CLASSIC`]: HCR_EL2.VM = 1, with a stage 2 behind the shadow roots that holds only what was entered into
-/// them. It makes no difference to what the VMM sees, but for aborts of stage 2 (`ipa` is not 0 then), which are to be
-/// answered as a page that is not entered.
+/// Beside [`SPACE_CLASSIC`]: x3 is a plain space (WRITE) of the same owner, the *wall*. vCPUs run with HCR_EL2.VM = 1 and
+/// this space as stage 2, of which the input is what shadow entries hold: physical addresses. The VMM maps each frame there
+/// that the guest may reach, at its own address ([`FRAME_INFO`]), and nothing else; the kernel adds the shadow tables
+/// (read-only) and the EL1 vectors. What is not there is an abort of stage 2, `ipa` being the physical address. The wall
+/// can be destroyed after the space only.
 pub const SPACE_STAGE2: u64 = 2;
 
 /// [`CREATE`] of a vCPU: EL1 of the guest is AArch32 (HCR_EL2.RW = 0); [`Status::BadArg`] where the core has none.

@@ -52,15 +52,8 @@ pub const fn guest_spsr32(raw: u64) -> u64 {
     raw & bits::AARCH32 | mode
 }
 
-/// Bits of SPSR_EL2 that [`classic_spsr`] lets through: N Z C V, TCO DIT, SSBS BTYPE, D A I F.
+/// Bits of SPSR_EL2 for the entry of a classic guest: N Z C V, TCO DIT, SSBS BTYPE, D A I F; M = 0 is EL0t.
 pub const CLASSIC_SPSR: u64 = 0xf300_1fc0;
-
-/// SPSR_EL2 for the entry of a classic guest: EL0t.
-#[inline]
-#[must_use]
-pub const fn classic_spsr(raw: u64) -> u64 {
-    raw & CLASSIC_SPSR | bits::EL0T
-}
 
 /// SCTLR_EL1 for a classic guest: A, SA0, UMA, DZE, UCT, nTWI, nTWE, UCI, MSCEn are its VMM's.
 pub const CLASSIC_GATES: u64 = 1 << 1 | 1 << 4 | 1 << 9 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 18 | 1 << 26 | 1 << 33;

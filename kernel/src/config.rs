@@ -56,8 +56,6 @@ pub const MAIR_CLASSIC: u64 = 0xff << 56 | 0x04 << 8;
 /// TCR_EL1 of a classic guest: both halves 48 bits, 4 KiB granule, write-back inner-shareable walks, 16-bit ASIDs; IPS is
 /// added.
 const TCR_CLASSIC: u64 = 1 << 36 | 2 << 30 | 3 << 28 | 1 << 26 | 1 << 24 | 16 << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 16;
-/// TCR_EL1.TBI0, TBI1: its VMM's choice.
-const TCR_TBI: u64 = 3 << 37;
 
 /// CPTR_EL2: SVE, SME, trace and AMU trap always.
 pub const CPTR_BASE: u64 = 0x33ff | 1 << 20 | 1 << 30;
@@ -89,9 +87,9 @@ pub fn hcr_guest() -> u64 {
     HCR_GUEST & !(absent(pauth, HCR_APK_API) | absent(ras, HCR_TERR | HCR_TEA) | absent(lor, HCR_TLOR))
 }
 
-/// TCR_EL1 for a classic guest, from the VMM's; IPS is VTCR_EL2.PS.
+/// TCR_EL1 for a classic guest, TBI0 and TBI1 as its VMM wants; IPS is VTCR_EL2.PS.
 pub fn tcr_classic(wanted: u64) -> u64 {
-    TCR_CLASSIC | (vtcr_el2::read() >> 16 & 7) << 32 | wanted & TCR_TBI
+    TCR_CLASSIC | (vtcr_el2::read() >> 16 & 7) << 32 | wanted & 3 << 37
 }
 
 /// Sets the EL2 registers that stay as they are while the kernel runs (each core).

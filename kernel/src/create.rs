@@ -8,7 +8,7 @@ use crate::object::{
     Domain, Endpoint, Entity, Frame, Header, Irq, Notification, Obj, RunState, SchedContext, Schedulable, Space,
     Thread, Vcpu,
 };
-use crate::{caps, config, domain, gic, ipc, irq, mmu, shadow, stats, switch};
+use crate::{caps, config, domain, gic, ipc, irq, mmu, shadow, space, stats, switch};
 use abi::PAGE_SIZE;
 use abi::cap::{Kind, rights};
 use abi::syscall::{Status, VCPU_AARCH32, counter, frame};
@@ -26,7 +26,7 @@ pub fn create(caller: Obj<Domain>, kind: u64, slot: u64, a: [u64; 4]) -> Result<
     let kind = Kind::from_u64(kind).ok_or(Status::BadKind)?;
     let object = match kind {
         Kind::Domain => domain::make(caller)?.addr(),
-        Kind::Space => shadow::make(caller, a[0])?.addr(),
+        Kind::Space => shadow::make(caller, a[0], a[1])?.addr(),
         Kind::Thread => thread(caller, a)?,
         Kind::Vcpu => vcpu(caller, a)?,
         Kind::SchedContext => sched_context(caller, a)?,
@@ -83,7 +83,7 @@ fn vcpu(caller: Obj<Domain>, [space, sc, page, how]: [u64; 4]) -> Result<u64, St
     space.users.set(space.users.get() + 1);
     f.pins.set(f.pins.get() + 1);
     v.space.set(Some(space));
-    v.guest_vttbr.set(space.vttbr.get());
+    v.guest_vttbr.set(space::regime(space));
     v.domain_vttbr.set(handlers.vttbr.get());
     let page = f.base.get() + index * PAGE_SIZE;
     v.page.set(page);
@@ -91,7 +91,7 @@ fn vcpu(caller: Obj<Domain>, [space, sc, page, how]: [u64; 4]) -> Result<u64, St
     v.page_frame.set(Some(f));
     v.aarch32.set(aarch32);
     v.classic.set(classic);
-    v.hcr_off.set(if classic { HCR_STAGE2 } else { u64::from(aarch32) * HCR_RW });
+    v.hcr_off.set(if classic && space.wall.get().is_none() { HCR_STAGE2 } else { u64::from(aarch32) * HCR_RW });
     shadow::confine(v);
     v.vmpidr.set((1 << 31) | (how & 0xff_00ff_ffff));
     v.vmm_deadline.set(u64::MAX);

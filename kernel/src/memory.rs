@@ -289,7 +289,7 @@ fn detach_step(f: Obj<Frame>, index: usize) -> bool {
     let progress = pt::unmap(&mut tables, space.root.get(), from, left, MAP_STEP);
     by_name(f.addr() | index as u64, |a| a.done += progress.done_pages as u32);
     // Shadow entries that were made of it go before the record does.
-    if progress.done_pages < left || !shadow::is_clean(space, left != 0) {
+    if progress.done_pages < left || !shadow::is_clean(space, if left != 0 { u64::MAX } else { 0 }) {
         return false;
     }
     forget_attachment(space, f.addr() | index as u64);

@@ -221,6 +221,8 @@ pub struct Space {
     pub users: Cell<u32>,
     /// For classic guests. Constant.
     pub classic: Cell<bool>,
+    /// Stage 2 behind the shadow roots. Constant.
+    pub wall: Cell<Option<Obj<Space>>>,
     /// Shadow roots, stage 1; `shadow::empty()`: none yet. Set once each, under the management lock.
     pub roots: Cell<[u64; SHADOW_ROOTS as usize]>,
     /// Bit n: root n may have entries. Management lock, as the following.

@@ -1,4 +1,4 @@
-//! Shadow roots: stage 1 of classic guests, SHADOW_MAP and SHADOW_UNMAP (`docs/internals/classic.md`). Management lock.
+//! Shadow roots: stage 1 of classic guests, SHADOW_MAP and SHADOW_UNMAP (`docs/internals/classic-kernel.md`). Management lock.
 //!
 //! An entry is made from what the space's stage 2 holds, and from nothing else: whatever a VMM asks for, its guest reaches
 //! only frames that are attached. Roots are emptied, in steps, before an attachment's record goes.
@@ -10,13 +10,13 @@
 use crate::arch::sysreg::id_aa64mmfr0_el1;
 use crate::arch::{self, dsb_ish};
 use crate::config::{MAIR_CLASSIC, field, tcr_classic};
-use crate::mmu;
 use crate::object::{Domain, Obj, Space, Vcpu};
 use crate::space::{self, Tables};
-use abi::PAGE_SHIFT;
+use crate::{caps, mmu};
 use abi::cap::rights::{EXEC, READ, WRITE};
-use abi::syscall::{SHADOW_ROOTS, SPACE_CLASSIC, Status};
+use abi::syscall::{SHADOW_ROOTS, SPACE_CLASSIC, SPACE_STAGE2, Status};
 use abi::vcpu::sys;
+use abi::{PAGE_SHIFT, PAGE_SIZE};
 use core::cell::Cell;
 use kcore::pt::desc::ADDR;
 use kcore::pt::{self, Attr, Mapping, Progress, Stop, TableMemory};
@@ -34,20 +34,35 @@ fn empty() -> u64 {
     mmu::image_pa((&raw const arch::el1_vectors) as u64)
 }
 
-fn slot(s: &Obj<Space>, root: u64) -> &Cell<u64> {
-    &s.roots.as_array_of_cells()[root as usize % SHADOW_ROOTS as usize]
+fn slot(s: Obj<Space>, root: u64) -> &'static Cell<u64> {
+    &s.live().roots.as_array_of_cells()[root as usize % SHADOW_ROOTS as usize]
 }
 
 /// CREATE of a space.
-pub fn make(pool: Obj<Domain>, how: u64) -> Result<Obj<Space>, Status> {
+pub fn make(caller: Obj<Domain>, how: u64, wall: u64) -> Result<Obj<Space>, Status> {
     let asid_bits = field(id_aa64mmfr0_el1::read(), 4);
-    if how & !SPACE_CLASSIC != 0 || how != 0 && asid_bits != 2 {
+    if how > SPACE_CLASSIC | SPACE_STAGE2 || how == SPACE_STAGE2 || how != 0 && asid_bits != 2 {
         return Err(Status::BadArg);
     }
-    let s = space::make(pool, pool)?;
+    let wall = if how & SPACE_STAGE2 != 0 { Some(caps::get::<Space>(caller, wall, WRITE)?) } else { None };
+    if wall.is_some_and(|w| w.classic.get() || w.header.owner.get() != Some(caller)) {
+        return Err(Status::BadArg);
+    }
+    let s = space::make(caller, caller)?;
     s.classic.set(how != 0);
     s.roots.set([empty(); SHADOW_ROOTS as usize]);
+    if let Some(w) = wall {
+        s.wall.set(wall);
+        w.users.set(w.users.get() + 1);
+    }
     Ok(s)
+}
+
+/// Lets a page of the kernel's through the wall, if there is one.
+pub fn open_wall(s: Obj<Space>, page: u64, attr: Attr) -> Result<(), Status> {
+    let Some(w) = s.wall.get() else { return Ok(()) };
+    let step = pt::map(&mut Tables::<false>(w), w.root.get(), page, page, 1, attr, 1);
+    if step.stop == Stop::NoMemory { Err(Status::NoMemory) } else { Ok(()) }
 }
 
 /// Makes a vCPU's state, if it is a classic one's, what such a one may have: its translation is the kernel's.
@@ -65,39 +80,34 @@ pub fn confine(v: Obj<Vcpu>) {
 pub struct Place {
     space: Obj<Space>,
     root: u64,
+    table: &'static Cell<u64>,
     pages: u64,
     va: u64,
 }
 
 impl Place {
-    /// From x1 and x2.
-    pub fn new(space: Obj<Space>, what: u64, va: u64) -> Result<Self, Status> {
-        let (root, pages) = (what & 0xffff, what >> 16);
-        if !space.classic.get()
-            || root >= SHADOW_ROOTS
-            || !va.is_multiple_of(abi::PAGE_SIZE)
-            || pages > ((VA + 1 - (va & VA)) >> PAGE_SHIFT)
-        {
+    /// From x0–x2.
+    pub fn new(caller: Obj<Domain>, [space, what, va, ..]: [u64; 6]) -> Result<Self, Status> {
+        let space: Obj<Space> = caps::get(caller, space, WRITE)?;
+        let (root, pages, va) = (what & 0xffff, what >> 16, va & VA);
+        let fits = va.is_multiple_of(PAGE_SIZE) && pages <= (VA + 1 - va) >> PAGE_SHIFT;
+        if !space.classic.get() || root >= SHADOW_ROOTS || !fits {
             return Err(Status::BadArg);
         }
-        Ok(Self { space, root, pages, va: va & VA })
-    }
-
-    fn table(&self) -> u64 {
-        slot(&self.space, self.root).get()
+        Ok(Self { space, root, table: slot(space, root), pages, va })
     }
 
     /// What is to be entered for `ipa`, and pages that follow each other from there.
     fn source(&self, ipa: u64, rights: u64) -> Result<(Mapping, u64), Status> {
         if rights == 0 && self.pages == 1 {
+            open_wall(self.space, empty(), Attr { read: true, exec: true, ..Attr::default() })?;
             let attr = Attr { vectors: true, ..Attr::default() };
             return Ok((Mapping { pa: empty(), attr, level: 3 }, 1));
         }
         if rights & !(READ | WRITE | EXEC) != 0 || rights & (READ | EXEC) == 0 || rights & (READ | WRITE) == WRITE {
             return Err(Status::BadArg);
         }
-        let base = Tables::<false>(self.space);
-        let mut m = pt::walk(&base, self.space.root.get(), ipa & !0xfff).ok_or(Status::NotMapped)?;
+        let mut m = pt::walk(&Tables::<false>(self.space), self.space.root.get(), ipa).ok_or(Status::NotMapped)?;
         m.attr.read &= rights & READ != 0;
         m.attr.write &= rights & WRITE != 0;
         m.attr.exec &= rights & EXEC != 0;
@@ -108,21 +118,20 @@ impl Place {
 
     /// One step of SHADOW_MAP. Returns pages done, and whether there are more.
     pub fn map(&self, ipa: u64, rights: u64) -> Result<(u64, bool), Status> {
-        if self.pages == 0 || !ipa.is_multiple_of(abi::PAGE_SIZE) {
+        if self.pages == 0 || !ipa.is_multiple_of(PAGE_SIZE) {
             return Err(Status::BadArg);
         }
         let (m, run) = self.source(ipa, rights)?;
         let mut tables = Tables::<true>(self.space);
-        if self.table() == empty() {
-            slot(&self.space, self.root).set(tables.alloc().ok_or(Status::NoMemory)?);
+        if self.table.get() == empty() {
+            self.table.set(tables.alloc().ok_or(Status::NoMemory)?);
         }
-        let root = self.table();
         self.space.filled.set(self.space.filled.get() | 1 << self.root);
-        let cleared = pt::unmap(&mut tables, root, self.va, run, STEP);
+        let cleared = pt::unmap(&mut tables, self.table.get(), self.va, run, STEP);
         if cleared.done_pages == 0 {
             return self.result(cleared);
         }
-        let entered = pt::map(&mut tables, root, self.va, m.pa, cleared.done_pages, m.attr, STEP);
+        let entered = pt::map(&mut tables, self.table.get(), self.va, m.pa, cleared.done_pages, m.attr, STEP);
         dsb_ish();
         self.result(entered)
     }
@@ -130,12 +139,13 @@ impl Place {
     /// One step of SHADOW_UNMAP.
     pub fn unmap(&self) -> Result<(u64, bool), Status> {
         if self.pages == 0 {
-            return Ok((0, self.clear()));
+            let (s, bit) = (self.space, 1 << self.root);
+            return Ok((0, !is_clean(s, bit) && s.stale.get() & bit != 0));
         }
-        if self.table() == empty() {
+        if self.table.get() == empty() {
             return Ok((self.pages, false));
         }
-        self.result(pt::unmap(&mut Tables::<true>(self.space), self.table(), self.va, self.pages, STEP))
+        self.result(pt::unmap(&mut Tables::<true>(self.space), self.table.get(), self.va, self.pages, STEP))
     }
 
     /// Pages done, and whether there are more.
@@ -145,20 +155,12 @@ impl Place {
             _ => Ok((step.done_pages, step.done_pages < self.pages)),
         }
     }
-
-    /// One step of emptying the root; `true` if there are more.
-    fn clear(&self) -> bool {
-        let (s, bit) = (self.space, 1 << self.root);
-        s.stale.set(s.stale.get() | s.filled.get() & bit);
-        !is_clean(s, false) && s.stale.get() & bit != 0
-    }
 }
 
-/// Whether no root has entries from before the last call with `outdated`. If one has, does one step of emptying it.
-pub fn is_clean(s: Obj<Space>, outdated: bool) -> bool {
-    if outdated {
-        s.stale.set(s.stale.get() | s.filled.get());
-    }
+/// Empties, in steps, what of `roots` (bit n: root n) has entries now, and all that was to be emptied before. Whether all
+/// is.
+pub fn is_clean(s: Obj<Space>, roots: u64) -> bool {
+    s.stale.set(s.stale.get() | s.filled.get() & roots);
     if s.stale.get() != 0 {
         step(s);
     }
@@ -172,7 +174,7 @@ fn step(s: Obj<Space>) {
         root = u64::from(s.stale.get().trailing_zeros());
         s.filled.set(s.filled.get() & !(1 << root));
     }
-    let (mut tables, table) = (Tables::<true>(s), slot(&s, root).get());
+    let (mut tables, table) = (Tables::<true>(s), slot(s, root).get());
     if loose != 0 {
         if pt::free_tables(&mut tables, &mut loose, &mut at, EMPTY_STEP) {
             tables.free(loose & ADDR);
@@ -200,10 +202,15 @@ fn step(s: Obj<Space>) {
 
 /// Gives the roots of a space back that nobody uses any more, in steps; `true` when all are back.
 pub fn release(s: Obj<Space>) -> bool {
-    if !is_clean(s, true) {
+    if !is_clean(s, u64::MAX) {
         return false;
     }
-    let Some(root) = s.roots.as_array_of_cells().iter().find(|root| root.get() != empty()) else { return true };
-    Tables::<true>(s).free(root.replace(empty()));
-    false
+    if let Some(root) = s.roots.as_array_of_cells().iter().find(|root| root.get() != empty()) {
+        Tables::<true>(s).free(root.replace(empty()));
+        return false;
+    }
+    if let Some(wall) = s.wall.take() {
+        wall.users.set(wall.users.get().saturating_sub(1));
+    }
+    true
 }

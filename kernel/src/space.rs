@@ -5,15 +5,20 @@ use crate::caps;
 use crate::exclusive::Exclusive;
 use crate::memory;
 use crate::object::{Domain, Obj, Space};
-use crate::stats;
+use crate::{shadow, stats};
 use abi::cap::Kind;
 use abi::syscall::{Status, counter};
 use core::sync::atomic::{AtomicU64, Ordering};
-use kcore::pt::{Stage, TableMemory};
+use kcore::pt::{self, Attr, Stage, TableMemory};
 use kcore::vmid::VmidBitmap;
 
 /// Management lock.
 static VMIDS: Exclusive<VmidBitmap> = Exclusive::new(VmidBitmap::new());
+
+/// VTTBR_EL2 for guests of a space.
+pub fn regime(s: Obj<Space>) -> u64 {
+    s.wall.get().unwrap_or(s).vttbr.get()
+}
 
 /// The tables of a space, of stage 2 or its shadow roots, for `kcore::pt`. Management lock.
 pub struct Tables<const SHADOW: bool>(pub Obj<Space>);
@@ -26,7 +31,7 @@ impl<const SHADOW: bool> Tables<SHADOW> {
     /// Runs `f` with the space's VMID in VTTBR_EL2, as TLBI by VMID wants it.
     fn with_vmid(&self, f: impl FnOnce()) {
         let old = vttbr_el2::read();
-        vttbr_el2::write(self.0.vttbr.get());
+        vttbr_el2::write(if SHADOW { regime(self.0) } else { self.0.vttbr.get() });
         arch::isb();
         f();
         vttbr_el2::write(old);
@@ -45,9 +50,17 @@ impl<const SHADOW: bool> TableMemory for Tables<SHADOW> {
         Self::entry(table, index).store(desc, Ordering::Release);
     }
     fn alloc(&mut self) -> Option<u64> {
-        memory::take_page(self.0.pool_of.get()?)
+        let page = memory::take_page(self.0.pool_of.get()?)?;
+        if SHADOW && shadow::open_wall(self.0, page, Attr { read: true, ..Attr::default() }).is_err() {
+            self.free(page);
+            return None;
+        }
+        Some(page)
     }
     fn free(&mut self, page: u64) {
+        if SHADOW && let Some(wall) = self.0.wall.get() {
+            pt::unmap(&mut Tables::<false>(wall), wall.root.get(), page, 1, 1);
+        }
         if let Some(domain) = self.0.pool_of.get() {
             memory::give_page(domain, page);
         }

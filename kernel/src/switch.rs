@@ -16,7 +16,7 @@ use crate::{gic, notify};
 use abi::vcpu::{BELL_LR, MAX_LRS, reason, sys};
 use core::sync::atomic::Ordering;
 use kcore::spsr::{
-    CLASSIC_GATES, classic_spsr, domain_spsr, guest_dirty, guest_ich_hcr, guest_lr, guest_spsr, guest_spsr32,
+    CLASSIC_GATES, CLASSIC_SPSR, domain_spsr, guest_dirty, guest_ich_hcr, guest_lr, guest_spsr, guest_spsr32,
 };
 
 const ICH_HCR_EN: u64 = 1;
@@ -24,8 +24,7 @@ const ICH_HCR_EN: u64 = 1;
 const CNTKCTL_COUNTERS: u64 = 3;
 /// SPSR_EL2.M: not EL0.
 const SPSR_EL1: u64 = 0xc;
-/// Offset of a vector, and that of IRQs from a lower level.
-const VECTOR: u64 = 0x780;
+/// Offset of the vector of IRQs from a lower level.
 const VECTOR_IRQ: u64 = 0x480;
 /// ICH_LR<n>_EL2 (IHI 0069H 12.4.6).
 pub const LR_PENDING: u64 = 1 << 62;
@@ -97,14 +96,14 @@ pub fn settle(v: Obj<Vcpu>) {
 
 #[cold]
 fn settle_el1(v: Obj<Vcpu>) {
-    if elr_el2::read() & VECTOR != VECTOR_IRQ && v.deferred.get() == 0 {
+    if elr_el2::read() & 0x780 != VECTOR_IRQ && v.deferred.get() == 0 {
         v.deferred.set(reason::SYNC as u8 + 1);
         v.shared().set_esr(esr_el1::read());
         v.shared().set_far(far_el1::read());
         v.shared().set_ipa(0);
     }
     elr_el2::write(elr_el1::read());
-    spsr_el2::write(classic_spsr(spsr_el1::read()));
+    spsr_el2::write(spsr_el1::read() & CLASSIC_SPSR);
 }
 
 #[inline(always)]
@@ -229,7 +228,7 @@ pub fn resume(core: &Core, v: Obj<Vcpu>) {
     let spsr = frame.spsr();
     if v.classic.get() {
         load_view(core, v, page);
-        spsr_el2::write(classic_spsr(spsr));
+        spsr_el2::write(spsr & CLASSIC_SPSR);
     } else {
         ich_hcr_el2::write(ICH_HCR_EN | guest_ich_hcr(page.hcr()));
         sctlr_el1::write(v.sctlr.get());
@@ -371,11 +370,10 @@ fn for_each_lr(mut set: u64, f: impl Fn(usize)) {
 #[cold]
 pub fn load_special(core: &Core, v: Obj<Vcpu>) {
     [&core.hcr_alone, &core.guest_hcr].iter().for_each(|hcr| hcr.set(hcr.get() & !v.hcr_off.get()));
-    if v.classic.get() {
-        return;
+    if v.aarch32.get() {
+        el1::load_aarch32(v.sys.as_array_of_cells());
+        set_fpexc(core, v, v.sys.as_array_of_cells()[sys::FPEXC32_EL2].get());
     }
-    el1::load_aarch32(v.sys.as_array_of_cells());
-    set_fpexc(core, v, v.sys.as_array_of_cells()[sys::FPEXC32_EL2].get());
 }
 
 fn set_fpexc(core: &Core, v: Obj<Vcpu>, value: u64) {

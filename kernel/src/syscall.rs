@@ -6,7 +6,8 @@ use crate::core_local::{Core, Mode};
 use crate::frame::FrameRef;
 use crate::memory::{self, MANAGEMENT, MapArgs};
 use crate::object::{Domain, Entity, Frame, Irq, Notification, Obj, RunState, Vcpu, Which};
-use crate::{caps, create, destroy, domain, gic, ipc, log, notify, power, sched, shadow, space, state, stats, switch};
+use crate::shadow::Place;
+use crate::{caps, create, destroy, domain, gic, ipc, log, notify, power, sched, space, state, stats, switch};
 use abi::cap::rights;
 use abi::syscall::{self as sc, Status, counter, stop};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -118,8 +119,8 @@ impl Call {
             sc::FRAME_SPLIT => memory::split(d, a[0], a[1], a[2]),
             sc::MAP => self.map(a),
             sc::UNMAP => self.unmap(a),
-            sc::SHADOW_MAP => self.progress(self.shadow(a)?.map(a[3], a[4])),
-            sc::SHADOW_UNMAP => self.progress(self.shadow(a)?.unmap()),
+            sc::SHADOW_MAP => self.progress(Place::new(d, a)?.map(a[3], a[4])),
+            sc::SHADOW_UNMAP => self.progress(Place::new(d, a)?.unmap()),
             sc::REVOKE => memory::revoke(memory::owned(d, a[0])?),
             sc::DONATE => memory::donate(d, a[0], caps::get(d, a[1], rights::WRITE)?),
             sc::THREAD => create::control(d, a[0], a[1], a[2]),
@@ -196,11 +197,6 @@ impl Call {
         let (done, more) = step?;
         self.results(&[done])?;
         if more { Err(Status::Again) } else { Ok(()) }
-    }
-
-    fn shadow(&self, a: [u64; 6]) -> Result<shadow::Place, Status> {
-        self.results(&[0])?;
-        shadow::Place::new(caps::get(self.domain, a[0], rights::WRITE)?, a[1], a[2])
     }
 
     fn unmap(&self, a: [u64; 6]) -> Outcome {

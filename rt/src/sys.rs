@@ -159,9 +159,10 @@ pub mod create {
         create(Kind::Space, slot, [0; 4])
     }
 
-    /// The translations of a classic guest, with a stage 2 behind the shadow roots or without.
-    pub fn classic_space(slot: u64, stage2: bool) -> Result {
-        create(Kind::Space, slot, [nr::SPACE_CLASSIC | if stage2 { nr::SPACE_STAGE2 } else { 0 }, 0, 0, 0])
+    /// The translations of a classic guest; `wall` is a space behind the shadow roots, or none.
+    pub fn classic_space(slot: u64, wall: Option<u64>) -> Result {
+        let how = nr::SPACE_CLASSIC | if wall.is_some() { nr::SPACE_STAGE2 } else { 0 };
+        create(Kind::Space, slot, [how, wall.unwrap_or(0), 0, 0])
     }
 
     /// A stopped thread.

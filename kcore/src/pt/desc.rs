@@ -48,10 +48,7 @@ impl Stage {
 
     /// Bits of a leaf that mean the opposite of what they do in stage 2.
     const fn inverted(self) -> u64 {
-        match self {
-            Self::One => S2AP_WRITE | NG | PXN,
-            Self::Two => 0,
-        }
+        (1 - self as u64) * (S2AP_WRITE | NG | PXN)
     }
 }
 

@@ -130,7 +130,6 @@ guest_sync:
     ldr     x1, [x0, #{CORE_CURRENT}]
     mrs     x2, elr_el2
     mrs     x3, spsr_el2
-exit_guest:                                 // x1 = vCPU, x2 = ELR, x3 = SPSR
     mrs     x4, sp_el0
     str     x2, [sp, #{FRAME_ELR}]
     stp     x3, x4, [sp, #{FRAME_SPSR}]
@@ -139,6 +138,7 @@ exit_guest:                                 // x1 = vCPU, x2 = ELR, x3 = SPSR
     msr     S3_4_C12_C11_0, xzr             // ICH_HCR_EL2
     mrs     x2, sctlr_el1
     str     x2, [x1, #{VCPU_SCTLR}]
+enter_vmm:                                  // x1 = vCPU
     ldp     x2, x3, [x0, #{CORE_DOMAIN_REGIME}]
     msr     sctlr_el1, x2
     msr     hcr_el2, x3
@@ -178,7 +178,10 @@ guest_hvc:
     stp     x4, xzr, [sp, #{EXIT_FAR}]
     mrs     x2, elr_el1
     mrs     x3, spsr_el1
-    b       exit_guest
+    mrs     x4, sp_el0
+    str     x2, [sp, #{FRAME_ELR}]
+    stp     x3, x4, [sp, #{FRAME_SPSR}]
+    b       enter_vmm
 
 // The handler is done: the guest goes on. x0 = core; the handler's registers are forgotten.
 resume_guest:
@@ -337,6 +340,4 @@ kernel_fault:
 el1_vectors:
     HVCS    9, 0
     HVCS    1, {REASON_VIRQ}
-    HVCS    15, 0
-    HVCS    1, {REASON_VIRQ}
-    HVCS    6, 0
+    HVCS    22, 0

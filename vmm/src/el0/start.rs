@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::ports::Ports;
 use super::serial;
 use super::vcpu::{self, affinity, entry_address};
-use super::vm::{self, DOORBELLS, SPACE_SLOT, Vcpu, Vm, vcpu_slot};
+use super::vm::{self, DOORBELLS, SPACE_SLOT, Vcpu, Vm, WALL_SLOT, vcpu_slot};
 use super::watchdog::Dog;
 use abi::cap::rights::{EXEC, READ, WRITE};
 use abi::syscall::{Status, VCPU_AARCH32};
@@ -207,24 +207,43 @@ fn shared(info: &VmmInfo, n: usize) -> Shared<'_> {
     })
 }
 
+fn has_wall(info: &VmmInfo) -> bool {
+    is_classic(info) && info.vm.flags & FLAG_CLASSIC_STAGE2 != 0
+}
+
+fn make_space(info: &VmmInfo) -> sys::Result {
+    if has_wall(info) {
+        create::space(WALL_SLOT)?;
+    }
+    match is_classic(info) {
+        true => create::classic_space(SPACE_SLOT, has_wall(info).then_some(WALL_SLOT)),
+        false => create::space(SPACE_SLOT),
+    }
+}
+
+/// Maps pages of a frame for the guest; its wall has them at their own address.
+fn attach(info: &VmmInfo, frame: u64, ipa: u64, first: u64, pages: u64, rights: u64) -> sys::Result {
+    sys::map(frame, SPACE_SLOT, ipa, first, pages, rights)?;
+    if !has_wall(info) {
+        return Ok(());
+    }
+    let physical = sys::frame_info(frame)?.physical.wrapping_add(first << PAGE_SHIFT);
+    sys::map(frame, WALL_SLOT, physical, first, pages, rights)
+}
+
 /// Makes the guest's space, with its RAM and what it shares with others, and its own doorbell.
 fn map(info: &VmmInfo, layout: &Layout) -> Result<(), Error> {
     let pages = info.vm.memory >> PAGE_SHIFT;
-    let space = if is_classic(info) {
-        create::classic_space(SPACE_SLOT, info.vm.flags & FLAG_CLASSIC_STAGE2 != 0)
-    } else {
-        create::space(SPACE_SLOT)
-    };
-    space.map_err(Error::at("make the guest's space"))?;
+    make_space(info).map_err(Error::at("make the guest's space"))?;
     create::notification(u64::from(DOORBELLS)).map_err(Error::at("make a doorbell"))?;
-    sys::map(vmm_slot::RAM, SPACE_SLOT, RAM_BASE, 0, pages, READ | WRITE | EXEC).map_err(Error::at("map guest RAM"))?;
+    attach(info, vmm_slot::RAM, RAM_BASE, 0, pages, READ | WRITE | EXEC).map_err(Error::at("map guest RAM"))?;
     if let Some(blank) = layout.blank {
         let (from, pages) = (blank.saturating_sub(RAM_BASE) >> PAGE_SHIFT, BLANK_SIZE >> PAGE_SHIFT);
         sys::map(vmm_slot::RAM, SPACE_SLOT, FLASH_BASE, from, pages, READ).map_err(Error::at("map a blank flash"))?;
     }
     for (region, n) in info.shared.iter().take(info.shared_count as usize).zip(0..) {
         let rights = if region.writable != 0 { READ | WRITE } else { READ };
-        sys::map(vmm_slot::SHARED + n, SPACE_SLOT, region.ipa, 0, region.size >> PAGE_SHIFT, rights)
+        attach(info, vmm_slot::SHARED + n, region.ipa, 0, region.size >> PAGE_SHIFT, rights)
             .map_err(Error::at("map shared memory"))?;
     }
     Ok(())
@@ -242,7 +261,7 @@ fn make_vcpu(info: &VmmInfo, own: &'static Vcpu) -> Result<(), Error> {
     let how = affinity(index) | aarch32 | (VCPU_PAGES * n) << 40;
     create::vcpu(vcpu, SPACE_SLOT, sched, page, how).map_err(Error::at(what))?;
     let stolen = STOLEN_TIME.base + STOLEN_TIME.stride * n;
-    sys::map(page, SPACE_SLOT, stolen, VCPU_PAGES * n + 1, 1, READ).map_err(Error::at("map a vCPU's account"))?;
+    attach(info, page, stolen, VCPU_PAGES * n + 1, 1, READ).map_err(Error::at("map a vCPU's account"))?;
     let doorbells = (DOORBELLS, 1 + info.bells_out.min(MAX_BELLS_OUT as u64) as u32);
     let stack = STACKS.get(index).map_or(0, |stack| stack.0.get() as u64 + STACK as u64);
     let argument = match classic::vcpu(index) {

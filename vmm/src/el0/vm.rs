@@ -22,6 +22,9 @@ use vmm::ptimer::PTimer;
 /// Slot of the guest's Space.
 pub const SPACE_SLOT: u64 = vmm_slot::FREE;
 
+/// Slot of the wall of a classic guest with `stage2`.
+pub const WALL_SLOT: u64 = vmm_slot::FREE + 1 + MAX_VCPUS as u64;
+
 /// First slot of the guest's doorbells (HVC #1). Number 0 is the VM's own: a notification that nobody waits for, so that
 /// a guest can tell that it has doorbells.
 pub const DOORBELLS: u32 = vmm_slot::BELLS_OUT as u32;
