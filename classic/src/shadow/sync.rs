@@ -217,20 +217,32 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
         }
     }
 
-    /// Compares all of a root.
-    pub(super) fn compare_root(&mut self, root: u8, world: &mut impl World) {
+    /// Compares what a TLBI for the VAs `first..=last` is for.
+    pub(super) fn compare_range(&mut self, root: u8, first: u64, last: u64, world: &mut impl World) {
         if let Some(top) = self.tables.top(root) {
-            self.compare_tree(top, world);
+            self.compare_tree(top, first, last, world);
         }
     }
 
     /// At most four levels deep.
-    fn compare_tree(&mut self, index: u16, world: &mut impl World) {
-        self.compare_node(index, world);
+    fn compare_tree(&mut self, index: u16, first: u64, last: u64, world: &mut impl World) {
+        let node = self.tables.get(index);
+        let mut next = self.runs.first(Owner::Node(index));
+        while next != 0 {
+            let run = next;
+            next = self.runs.after(run);
+            if self.runs.get(run).meets(first, last) {
+                self.compare_run(run, &node, world);
+            }
+        }
         let mut child = self.tables.child(index);
         while let Some(at) = child {
-            self.compare_tree(at, world);
             child = self.tables.sibling(at);
+            let below = self.tables.get(at);
+            let meets = below.va <= last && first <= below.va | mask(below.step.top.into());
+            if meets && !self.compare_child(at, &node, world) {
+                self.compare_tree(at, first, last, world);
+            }
         }
     }
 }

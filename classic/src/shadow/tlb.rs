@@ -6,7 +6,7 @@ use super::{Mode, ShadowMmu, Spaces, World};
 use crate::tlbi::{Scope, Tlbi};
 use crate::walk::Half;
 
-/// Most pages that are looked up one by one; for more, all runs of a root are looked at.
+/// Most pages that are looked up one by one; for more, the runs of a root are gone through.
 const FEW: u64 = 64;
 
 impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
@@ -39,7 +39,7 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
             self.statistics.drops += u64::from(self.runs.live(root));
             self.empty(root, world);
         } else {
-            self.compare_root(root, world);
+            self.compare_range(root, 0, VA, world);
         }
     }
 
@@ -49,7 +49,8 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
         }
         let (pages, tlb) = (bytes >> PAGE, self.mode == Mode::Tlb || self.tables.top(root).is_none());
         if pages > FEW {
-            if tlb { self.drop_range(root, va, bytes, world) } else { self.compare_root(root, world) }
+            let last = va.saturating_add(bytes - 1);
+            if tlb { self.drop_range(root, va, last, world) } else { self.compare_range(root, va, last, world) }
         } else {
             for page in 0..pages {
                 // A range does not go on in the other half.
@@ -59,13 +60,12 @@ impl<const RUNS: usize, const NODES: usize> ShadowMmu<RUNS, NODES> {
         }
     }
 
-    fn drop_range(&mut self, root: u8, va: u64, bytes: u64, spaces: &mut impl Spaces) {
-        let last = va.saturating_add(bytes - 1);
+    fn drop_range(&mut self, root: u8, first: u64, last: u64, spaces: &mut impl Spaces) {
         let mut next = self.runs.first(Owner::Root(root));
         while next != 0 {
             let index = next;
             next = self.runs.after(index);
-            if self.runs.get(index).meets(va, last) {
+            if self.runs.get(index).meets(first, last) {
                 self.statistics.drops += 1;
                 self.drop_run(index, spaces);
             }
