@@ -211,6 +211,11 @@ fn bad(number: u64) -> Status {
 }
 
 fn counters_and_information() -> Outcome {
+    // MIDR_EL1 and ID_AA64MMFR0_EL1 are 0 on no core.
+    for register in [0, 7 << 3] {
+        check!(sys::id_register(register) != 0, "ID register {register:#o} reads 0");
+    }
+    expect(sc::ID_REGISTER, [64, 0, 0, 0, 0, 0], Status::BadArg)?;
     let image = sys::counter(MACHINE, counter::IMAGE_BASE)?;
     check!(image.is_multiple_of(2 << 20) && image != 0, "image at {image:#x}");
     check!((1..=abi::MAX_CORES as u64).contains(&sys::counter(MACHINE, counter::CORES)?), "cores");
