@@ -74,7 +74,8 @@ impl Machine {
             command.arg("-serial").arg(format!("unix:{},server=on,wait=off", escape(socket)));
         }
         if self.icount {
-            command.args(["-icount", "shift=0,sleep=off"]);
+            // The real-time clock, too, goes by it and not by the host's.
+            command.args(["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"]);
         }
         add_boot(&mut command, boot);
         command.args(&self.profile.args).args(&self.extra);

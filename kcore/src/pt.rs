@@ -295,9 +295,9 @@ fn prune(mem: &mut impl TableMemory, walk: &Walk, ipa: u64, cleared: u64) {
 fn split(mem: &mut impl TableMemory, walk: &Walk, ipa: u64) -> Result<(), Stop> {
     let (level, parent, i) = (walk.level, walk.table(walk.level), index(ipa, walk.level));
     let page = mem.alloc().ok_or(Stop::NoMemory)?;
+    let first = leaf(mem.stage(), level + 1, walk.desc & ADDR, Attr::of(mem.stage(), walk.desc));
     for n in 0..512 {
-        let pa = (walk.desc & ADDR) + n as u64 * size(level + 1);
-        mem.write(page, n, leaf(mem.stage(), level + 1, pa, Attr::of(mem.stage(), walk.desc)));
+        mem.write(page, n, first + n as u64 * size(level + 1));
     }
     mem.write(parent, i, 0);
     mem.flush_ipa(ipa);

@@ -195,5 +195,5 @@ pub fn masked_begin(core: &Core) {
 #[cfg(feature = "measure")]
 pub fn masked_end(core: &Core) {
     let took = Core::now().wrapping_sub(core.masked_since.get());
-    crate::stats::of(abi::syscall::counter::MASKED_MAX).fetch_max(took, Ordering::Relaxed);
+    crate::stats::of(abi::syscall::counter::MASKED_MAX).fetch_max(took, core::sync::atomic::Ordering::Relaxed);
 }

@@ -1,6 +1,7 @@
 //! The kernel's tests: the test domain `ktest` is started in root's place and reports over the console.
 
 use super::lines::Lines;
+use super::neighbours::last;
 use super::{Cases, Context};
 use crate::command::run::Scratch;
 use crate::config::{Profile, System};
@@ -16,27 +17,50 @@ use std::process::ExitStatus;
 const LIMIT: u64 = 180;
 const LONG: u64 = 3600;
 
+/// Most instructions with interrupts masked.
+pub const MASKED_MOST: u64 = 5_000;
+
 /// Runs `ktest` on one profile.
 pub fn run(context: &Context, profile: &str, cases: &mut Cases) -> Result<()> {
     let bytes = image::boot_image("ktest", None, &context.toolchain)?;
-    tests(context, profile, &bytes, LIMIT, cases)
+    tests(context, &two_cores(profile)?, &bytes, LIMIT, cases).map(drop)
+}
+
+/// The reference set-up of the kernel's tests: two cores.
+fn two_cores(profile: &str) -> Result<Machine> {
+    Machine::new(Profile::load(profile)?, &System::empty(2))
 }
 
 /// The same with a million calls of hostile domains, and the oracle beside them.
 pub fn hostile(context: &Context, cases: &mut Cases) -> Result<()> {
     compile::packages_with(&["kernel", "ktest"], &["ktest/long"], &context.toolchain)?;
-    tests(context, "max", &image::assemble("ktest", None)?, LONG, cases)?;
+    tests(context, &two_cores("max")?, &image::assemble("ktest", None)?, LONG, cases)?;
     compile::packages(&["ktest"], &context.toolchain)
 }
 
-fn tests(context: &Context, profile: &str, bytes: &[u8], limit: u64, cases: &mut Cases) -> Result<()> {
+/// How long interrupts are masked, by a kernel that measures it and a clock that counts instructions. On one core: with
+/// more it counts the others' in between, too. Tests that need two are told, and are in the other steps.
+pub fn masked(context: &Context, cases: &mut Cases) -> Result<()> {
+    compile::packages_with(&["kernel", "ktest"], &["kernel/measure"], &context.toolchain)?;
+    let mut machine = Machine::new(Profile::load("max")?, &System::empty(1))?;
+    machine.icount = true;
+    let text = tests(context, &machine, &image::assemble("ktest", None)?, LONG, cases)?;
+    let most: u64 = last(&text, "max")?;
+    let short = (1..=MASKED_MOST).contains(&most);
+    let wrong = || Err(format!("at most {MASKED_MOST} allowed"));
+    cases.case(&format!("masks interrupts for {most} instructions"), if short { Ok(()) } else { wrong() });
+    compile::packages(&["kernel"], &context.toolchain)
+}
+
+/// Runs them; what they wrote.
+fn tests(context: &Context, machine: &Machine, bytes: &[u8], limit: u64, cases: &mut Cases) -> Result<String> {
     let scratch = Scratch::new()?;
     let path = scratch.write("ktest.img", bytes)?;
-    let machine = Machine::new(Profile::load(profile)?, &System::empty(2))?;
     let mut session = Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))?;
-    let mut lines = Lines::new(|line: &str| report(line, cases));
+    let mut lines = Lines::new(|line: &str| report(line, machine.cpus, cases));
     let ended = follow(&mut session, &mut lines, limit);
-    let end = lines.text.lines().any(|line| line.starts_with("KTEST end "));
+    let text = lines.text;
+    let end = text.lines().any(|line| line.starts_with("KTEST end "));
     let result = match (crash::find_report(&session.log), ended) {
         (Some(report), _) => Err(report),
         (None, Err(error)) => Err(error.to_string()),
@@ -44,7 +68,7 @@ fn tests(context: &Context, profile: &str, bytes: &[u8], limit: u64, cases: &mut
         (None, Ok(_)) => Ok(()),
     };
     cases.case("runs to its end", result);
-    Ok(())
+    Ok(text)
 }
 
 /// A kernel that faults leaves a record that can be read, and the machine does not go on.
@@ -83,8 +107,16 @@ fn follow(session: &mut Session, lines: &mut impl Write, limit: u64) -> Result<E
     }
 }
 
-/// A case for the line `TEST name ... ok`, or `TEST name ... FAILED reason`.
-fn report(line: &str, cases: &mut Cases) {
+/// A case for the line `TEST name ... ok`, `TEST name ... FAILED reason`, or `TEST name ... SKIPPED needs n cores`, which
+/// is right on a machine of fewer.
+fn report(line: &str, cores: u64, cases: &mut Cases) {
     let Some((name, outcome)) = line.strip_prefix("TEST ").and_then(|rest| rest.split_once(" ... ")) else { return };
-    cases.case(name, if outcome == "ok" { Ok(()) } else { Err(outcome.to_string()) });
+    match needed_cores(outcome) {
+        Some(needed) if needed > cores => cases.case(&format!("{name}: left out, needs {needed} cores"), Ok(())),
+        _ => cases.case(name, if outcome == "ok" { Ok(()) } else { Err(outcome.to_string()) }),
+    }
+}
+
+fn needed_cores(outcome: &str) -> Option<u64> {
+    outcome.strip_prefix("SKIPPED needs ")?.strip_suffix(" cores")?.parse().ok()
 }

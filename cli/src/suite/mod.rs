@@ -126,6 +126,7 @@ fn steps() -> Vec<Step> {
         let step = Step::new(format!("kernel-{profile}"), move |context, cases| kernel::run(context, profile, cases));
         steps.push(if profile == "cortex-a53" { step.long() } else { step });
     }
+    steps.push(Step::new("kernel-masked", kernel::masked));
     steps.push(Step::new("kernel-hostile", kernel::hostile).long());
     steps.push(Step::new("crash-record", kernel::crash_record));
     steps.extend(guest::steps());

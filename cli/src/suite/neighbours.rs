@@ -203,7 +203,6 @@ fn beside_linux(context: &Context, cases: &mut Cases, seconds: u64) -> Result<()
 
 /// One core, the real-time guest and the hostile one, by several seeds one after the other; and others beside them.
 fn hostile(context: &Context, cases: &mut Cases, seeds: &[u64], count: u64, others: &str) -> Result<()> {
-    let limit = if count > 1_000_000 { LONG } else { LIMIT };
     for seed in seeds {
         let hostile = format!(
             r#"
@@ -220,11 +219,9 @@ fn hostile(context: &Context, cases: &mut Cases, seeds: &[u64], count: u64, othe
         let scratch = Scratch::new()?;
         let how = How { icount: true, ..How::default() };
         let mut session = start(context, &format!("{RTOS}{others}{hostile}{LINK}"), how, &scratch)?;
-        let ended = session.wait_for_of("hostile", "HOSTILE end", 0, within(limit));
+        let ended = ends(&mut session, &format!("HOSTILE end seed={seed} count={count}\n"), hostile_seconds(count));
         // A guest that finds a fault of QEMU's: what QEMU says of it is on its stderr.
-        let at = ended.map_err(|error| miette!("{error}\n{}", session.stop()))?;
-        session.wait_for_of("hostile", "count=", at, within(limit))?;
-        next_report(&mut session)?;
+        ended.map_err(|error| miette!("seed {seed}: {error}\n{}", session.stop()))?;
         cases.case(&format!("seed {seed}: {count} attacks, to the end"), alive(&session));
         deadlines(&session, WHILE_ONE_ENDS, cases)?;
         if !others.is_empty() {
@@ -232,6 +229,26 @@ fn hostile(context: &Context, cases: &mut Cases, seeds: &[u64], count: u64, othe
         }
     }
     Ok(())
+}
+
+/// Seconds of the machine's time that so many attacks may take; they take a third of it.
+fn hostile_seconds(count: u64) -> u64 {
+    10 + count / 100_000
+}
+
+/// Waits for the hostile guest's last line by the real-time guest's clock, so that a guest that sleeps for good is found
+/// out as fast as the machine's time goes by then.
+fn ends(session: &mut Session, end: &str, seconds: u64) -> Result<()> {
+    while !session.text_of("hostile").contains(end) {
+        next_report(session)?;
+        let (now, text): (u64, _) = (last(&session.text_of("rtos"), "t")?, session.text_of("hostile"));
+        if now > seconds && !text.contains(end) {
+            return Err(miette!(
+                "no end after {now} s of the machine's time, at most {seconds} allowed; it said\n{text}"
+            ));
+        }
+    }
+    next_report(session)
 }
 
 /// The kernel has not crashed, no other VM was stopped.

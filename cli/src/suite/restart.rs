@@ -1,5 +1,6 @@
 //! Root: VMs that end and are started anew beside others that go on; VMMs that fail; many VMs.
 
+use super::kernel::MASKED_MOST;
 use super::{Cases, Context, Step};
 use crate::command::run::Scratch;
 use crate::config::{Profile, Source, System};
@@ -15,8 +16,6 @@ use std::path::{Path, PathBuf};
 const RESTARTS: u64 = 1000;
 /// The most VMs.
 const MANY: usize = sysdesc::MAX_VMS;
-/// Most instructions with interrupts masked.
-const MASKED_MOST: u64 = 5_000;
 const LIMIT: u64 = 300;
 
 /// The steps of this file.

@@ -8,7 +8,7 @@ use crate::shared::word;
 use crate::thread::{self, sleep_ms, wait_until};
 use crate::{check, programs, tests};
 use abi::syscall::RESUME_RUN;
-use abi::vcpu::{STATE_VERSION, reason};
+use abi::vcpu::{STATE_VERSION, reason, sys as register};
 use rt::boot::frequency;
 use rt::sys;
 
@@ -20,11 +20,13 @@ tests! {
 }
 
 programs! {
-    /// Stores its exception level at [`LEVEL`]; one that is not EL1 at the word behind, too. Then HVC #0.
+    /// Stores its exception level at [`LEVEL`]; one that is not EL1 at the word behind, too. Then HVC #0. Vectors of HVC #0
+    /// are behind it.
     levels
         "1: mrs x1, CurrentEL" "lsr x1, x1, #2" "adr x2, 1b" "add x2, x2, #0x8, lsl #12"
         "str w1, [x2]" "cmp x1, #1" "b.eq 2f" "str w1, [x2, #4]"
-        "2: hvc #0" "b 1b";
+        "2: hvc #0" "b 1b"
+        ".balign 2048" ".rept 256" "hvc #0" "b .-4" ".endr";
     /// Takes interrupts as fast as they come, with HVC #5 for each.
     takes
         "adr x9, 3f" "msr VBAR_EL1, x9"
@@ -146,6 +148,10 @@ fn careless(v: Vcpu) -> u64 {
     if word(3).get() != 0 {
         let mut rng = Rng::new(n);
         scribble(v, &mut rng);
+        // Each exception of the guest ends in an exit: one that takes exceptions for ever gives a clock that counts
+        // instructions hardly anything to count. From another core this is scribbled over, too.
+        v.sys(register::SCTLR_EL1).set(0);
+        v.sys(register::VBAR_EL1).set(RAM + 0x800);
     }
     v.set_elr(RAM);
     RESUME_RUN
