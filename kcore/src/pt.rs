@@ -317,7 +317,7 @@ fn recount(mem: &mut impl TableMemory, walk: &Walk, level: u32, ipa: u64, delta:
 /// the entries of (too many do no harm). `cursor` is the first address that it translates at the start; both are kept
 /// between the steps. Returns whether it is done; `cursor` is behind the table then.
 ///
-/// `budget` is in entries that are looked at, 10 instructions each, and a page that is freed counts as [`FREE_COST`].
+/// `budget` is in entries that are looked at, some 60 instructions each, and a page that is freed counts as [`FREE_COST`].
 pub fn free_tables(mem: &mut impl TableMemory, top: &mut u64, cursor: &mut u64, budget: u32) -> bool {
     let (end, mut left) = ((*cursor | (size(0) - 1)) + 1, budget);
     while count(*top) != 0 && *cursor != end {

@@ -24,7 +24,7 @@ use kcore::pt::{self, Attr, Mapping, Progress, Stop, TableMemory};
 /// Entries written, and pages removed, in a step.
 const STEP: u32 = 16;
 /// Entries looked at in a step of emptying.
-pub const EMPTY_STEP: u32 = 64;
+pub const EMPTY_STEP: u32 = 32;
 /// Bytes that a level-0 entry translates.
 const LEVEL_0: u64 = 1 << 39;
 const VA: u64 = (1 << 48) - 1;

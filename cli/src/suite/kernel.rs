@@ -19,8 +19,6 @@ const LONG: u64 = 3600;
 
 /// Most instructions with interrupts masked.
 pub const MASKED_MOST: u64 = 5_000;
-/// The same over these tests, which make and destroy what no system does: see CAVEATS.md.
-const MASKED_HERE: u64 = 6_000;
 
 /// Runs `ktest` on one profile.
 pub fn run(context: &Context, profile: &str, cases: &mut Cases) -> Result<()> {
@@ -48,8 +46,8 @@ pub fn masked(context: &Context, cases: &mut Cases) -> Result<()> {
     machine.icount = true;
     let text = tests(context, &machine, &image::assemble("ktest", None)?, LONG, cases)?;
     let most: u64 = last(&text, "max")?;
-    let short = (1..=MASKED_HERE).contains(&most);
-    let wrong = || Err(format!("at most {MASKED_HERE} allowed"));
+    let short = (1..=MASKED_MOST).contains(&most);
+    let wrong = || Err(format!("at most {MASKED_MOST} allowed"));
     cases.case(&format!("masks interrupts for {most} instructions"), if short { Ok(()) } else { wrong() });
     compile::packages(&["kernel"], &context.toolchain)
 }
