@@ -30,8 +30,11 @@ pub fn steps() -> Vec<Step> {
         Step::new("lateness-shared-core", shared_core),
         Step::new("lateness-linux", |context, cases| beside_linux(context, cases, 2)),
         Step::new("lateness-linux-long", |context, cases| beside_linux(context, cases, 60)).long(),
-        Step::new("hostile", |context, cases| hostile(context, cases, &[1], 20_000, BURN)),
-        Step::new("hostile-long", |context, cases| hostile(context, cases, &[2, 3, 4, 5], 2_500_000, "")).long(),
+        Step::new("hostile", |context, cases| hostile(context, cases, 1, 20_000, BURN)),
+        Step::new("hostile-long-2", |context, cases| hostile(context, cases, 2, 2_500_000, "")).long(),
+        Step::new("hostile-long-3", |context, cases| hostile(context, cases, 3, 2_500_000, "")).long(),
+        Step::new("hostile-long-4", |context, cases| hostile(context, cases, 4, 2_500_000, "")).long(),
+        Step::new("hostile-long-5", |context, cases| hostile(context, cases, 5, 2_500_000, "")).long(),
         Step::new("soak", |context, cases| soak(context, cases, "seconds=5", LIMIT)),
         Step::new("soak-long", |context, cases| soak(context, cases, "ipis=1000000 seconds=1200", LONG)).long(),
     ]
@@ -201,32 +204,30 @@ fn beside_linux(context: &Context, cases: &mut Cases, seconds: u64) -> Result<()
     deadlines(&session, SHARED_CORE, cases)
 }
 
-/// One core, the real-time guest and the hostile one, by several seeds one after the other; and others beside them.
-fn hostile(context: &Context, cases: &mut Cases, seeds: &[u64], count: u64, others: &str) -> Result<()> {
-    for seed in seeds {
-        let hostile = format!(
-            r#"
-            [[vm]]
-            name = "hostile"
-            kernel = "guest:hostile"
-            cmdline = "seed={seed} count={count}"
-            memory = "64M"
-            vcpus = 1
-            priority = 10
-            restart = "never"
-            "#
-        );
-        let scratch = Scratch::new()?;
-        let how = How { icount: true, ..How::default() };
-        let mut session = start(context, &format!("{RTOS}{others}{hostile}{LINK}"), how, &scratch)?;
-        let ended = ends(&mut session, &format!("HOSTILE end seed={seed} count={count}\n"), hostile_seconds(count));
-        // A guest that finds a fault of QEMU's: what QEMU says of it is on its stderr.
-        ended.map_err(|error| miette!("seed {seed}: {error}\n{}", session.stop()))?;
-        cases.case(&format!("seed {seed}: {count} attacks, to the end"), alive(&session));
-        deadlines(&session, WHILE_ONE_ENDS, cases)?;
-        if !others.is_empty() {
-            cases.case("the other guest has its share", share(&session.text_of("burn")));
-        }
+/// One core, the real-time guest and the hostile one; and others beside them.
+fn hostile(context: &Context, cases: &mut Cases, seed: u64, count: u64, others: &str) -> Result<()> {
+    let hostile = format!(
+        r#"
+        [[vm]]
+        name = "hostile"
+        kernel = "guest:hostile"
+        cmdline = "seed={seed} count={count}"
+        memory = "64M"
+        vcpus = 1
+        priority = 10
+        restart = "never"
+        "#
+    );
+    let scratch = Scratch::new()?;
+    let how = How { icount: true, ..How::default() };
+    let mut session = start(context, &format!("{RTOS}{others}{hostile}{LINK}"), how, &scratch)?;
+    let ended = ends(&mut session, &format!("HOSTILE end seed={seed} count={count}\n"), hostile_seconds(count));
+    // A guest that finds a fault of QEMU's: what QEMU says of it is on its stderr.
+    ended.map_err(|error| miette!("seed {seed}: {error}\n{}", session.stop()))?;
+    cases.case(&format!("seed {seed}: {count} attacks, to the end"), alive(&session));
+    deadlines(&session, WHILE_ONE_ENDS, cases)?;
+    if !others.is_empty() {
+        cases.case("the other guest has its share", share(&session.text_of("burn")));
     }
     Ok(())
 }
