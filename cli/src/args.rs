@@ -250,6 +250,12 @@ pub struct BenchArgs {
     /// Measure the machine itself, without the hypervisor.
     #[arg(long)]
     pub bare: bool,
+    /// Measure one guest under each engine: hardware and classic with each kind of shadow.
+    #[arg(long, conflicts_with_all = ["check", "save", "bare"])]
+    pub engines: bool,
+    /// With --engines: draw the rows as an SVG chart, too.
+    #[arg(long, value_name = "FILE", requires = "engines")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Options of `doctor`.

@@ -18,7 +18,12 @@ const PANIC: &[u8] = b"Kernel panic - not syncing";
 /// Makes a script of a command, with markers that no output has by chance.
 pub fn script(command: &str) -> Script {
     let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-    Script { command: format!("{command}\n"), nonce: format!("{:x}-{time:x}", std::process::id()), vm: None }
+    Script {
+        command: format!("{command}\n"),
+        nonce: format!("{:x}-{time:x}", std::process::id()),
+        vm: None,
+        program: None,
+    }
 }
 
 /// Finds the command's output in the stream, piece by piece.

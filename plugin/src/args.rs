@@ -32,6 +32,7 @@ pub struct Args {
     pub out: String,
     pub start: Option<Trigger>,
     pub stop: Option<Trigger>,
+    pub mark: Option<Trigger>,
     pub writes: bool,
 }
 
@@ -45,9 +46,10 @@ pub fn parse<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<Args, S
             "out" => args.out = value.to_owned(),
             "start" => args.start = Some(trigger(value)?),
             "stop" => args.stop = Some(trigger(value)?),
+            "mark" => args.mark = Some(trigger(value)?),
             "writes" => args.writes = value == "on",
             _ => {
-                return Err(format!("unknown argument `{argument}`; known: range, out, start, stop, writes"));
+                return Err(format!("unknown argument `{argument}`; known: range, out, start, stop, mark, writes"));
             }
         }
     }
@@ -82,7 +84,14 @@ mod tests {
 
     #[test]
     fn parse_all_arguments() {
-        let args = parse(["range=kernel:0x1000-0x2000", "out=a.json", "start=0x40", "stop=0x80@1", "writes=on"]);
+        let args = parse([
+            "range=kernel:0x1000-0x2000",
+            "out=a.json",
+            "start=0x40",
+            "stop=0x80@1",
+            "mark=0x90@0",
+            "writes=on",
+        ]);
 
         let kernel = Range { name: "kernel".to_owned(), start: 0x1000, end: 0x2000 };
         let expected = Args {
@@ -90,6 +99,7 @@ mod tests {
             out: "a.json".to_owned(),
             start: Some(Trigger { pc: 0x40, el: None }),
             stop: Some(Trigger { pc: 0x80, el: Some(1) }),
+            mark: Some(Trigger { pc: 0x90, el: Some(0) }),
             writes: true,
         };
         assert_eq!(args, Ok(expected));

@@ -54,6 +54,7 @@ struct State {
     executed: Board,
     writes: Board,
     windows: Mutex<Windows>,
+    marks: Mutex<Vec<Counts>>,
     /// Handle of the register `cpsr`.
     cpsr: AtomicPtr<Register>,
 }
@@ -69,6 +70,7 @@ impl State {
             executed: Board::new(args.ranges.len()),
             writes: Board::new(args.ranges.len()),
             windows: Mutex::new(Windows { open, closed: zero }),
+            marks: Mutex::default(),
             cpsr: AtomicPtr::default(),
             args,
         }
@@ -95,11 +97,16 @@ impl State {
         }
     }
 
+    fn mark(&self) {
+        self.marks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(self.executed.counts());
+    }
+
     fn write_report(&self) {
         self.stop();
+        let marks = self.marks.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let windows = self.windows.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let [executed, writes] = &windows.closed;
-        let text = report::json(&self.args.ranges, executed, self.args.writes.then_some(writes));
+        let text = report::json(&self.args.ranges, executed, self.args.writes.then_some(writes), &marks);
         if let Err(error) = std::fs::write(&self.args.out, text) {
             eprintln!("plugin: {}: {error}", self.args.out);
         }
@@ -134,6 +141,9 @@ impl State {
             if at(self.args.start) {
                 api::qemu_plugin_register_vcpu_insn_exec_cb(insn, start_reached, api::CB_NO_REGS, none);
             }
+            if at(self.args.mark) {
+                api::qemu_plugin_register_vcpu_insn_exec_cb(insn, mark_reached, api::CB_NO_REGS, none);
+            }
             let range = report::range_index(&self.args.ranges, pc);
             let executed = self.executed.counter(range, el);
             api::qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, api::INLINE_ADD_U64, executed, 1);
@@ -167,6 +177,10 @@ unsafe extern "C" fn start_reached(_vcpu: c_uint, _data: *mut c_void) {
 
 unsafe extern "C" fn stop_reached(_vcpu: c_uint, _data: *mut c_void) {
     STATE.get().inspect(|state| state.stop());
+}
+
+unsafe extern "C" fn mark_reached(_vcpu: c_uint, _data: *mut c_void) {
+    STATE.get().inspect(|state| state.mark());
 }
 
 unsafe extern "C" fn at_exit(_id: u64, _data: *mut c_void) {

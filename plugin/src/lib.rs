@@ -7,6 +7,7 @@
 //! - `out=FILE`: where the JSON goes when QEMU ends.
 //! - `start=0xPC`, `stop=0xPC`: count from the execution of one instruction (counted) to that of the other (not
 //!   counted), each time; without `start` from the beginning. `0xPC@N`: only at exception level N.
+//! - `mark=0xPC`: each execution of that instruction notes what was executed until then; `marks` in the JSON has them.
 //! - `writes`: count store accesses too.
 //!
 //! Each instruction has a counter of its own vCPU, incremented inline before it executes: an instruction that faults

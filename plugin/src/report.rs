@@ -15,18 +15,27 @@ pub fn range_index(ranges: &[Range], pc: u64) -> usize {
 /// Counts of each range and, last, of all other addresses; by exception level.
 pub type Counts = Vec<[u64; LEVELS]>;
 
-/// JSON: `ranges`, `other` and `total`; `el` sums by exception level, `by_el` has each range's.
-pub fn json(ranges: &[Range], executed: &Counts, writes: Option<&Counts>) -> String {
+/// JSON: `ranges`, `other` and `total`; `el` sums by exception level, `by_el` has each range's; `marks` has the same at
+/// each mark, from the beginning on.
+pub fn json(ranges: &[Range], executed: &Counts, writes: Option<&Counts>, marks: &[Counts]) -> String {
     let mut text = format!("{{ {}", sums(ranges, executed));
     let by_el: Vec<String> =
         names(ranges).zip(executed).map(|(name, counts)| format!("\"{name}\": {counts:?}")).collect();
-    let el: [u64; LEVELS] = std::array::from_fn(|level| executed.iter().map(|counts| counts[level]).sum());
     // Writing to a String cannot fail.
-    let _ = write!(text, ", \"el\": {el:?}, \"by_el\": {{ {} }}", by_el.join(", "));
+    let _ = write!(text, ", \"el\": {:?}, \"by_el\": {{ {} }}", levels(executed), by_el.join(", "));
+    if !marks.is_empty() {
+        let mark = |counts| format!("{{ {}, \"el\": {:?} }}", sums(ranges, counts), levels(counts));
+        let marks: Vec<String> = marks.iter().map(mark).collect();
+        let _ = write!(text, ", \"marks\": [{}]", marks.join(", "));
+    }
     if let Some(writes) = writes {
         let _ = write!(text, ", \"writes\": {{ {} }}", sums(ranges, writes));
     }
     text + " }\n"
+}
+
+fn levels(counts: &Counts) -> [u64; LEVELS] {
+    std::array::from_fn(|level| counts.iter().map(|counts| counts[level]).sum())
 }
 
 fn names(ranges: &[Range]) -> impl Iterator<Item = &str> {
@@ -64,7 +73,7 @@ mod tests {
     fn json_sums_levels_and_ranges() {
         let executed = vec![[0, 0, 10, 0], [3, 0, 0, 0], [100, 200, 1, 0]];
 
-        let text = json(&ranges(), &executed, None);
+        let text = json(&ranges(), &executed, None, &[]);
 
         assert_eq!(
             text,
@@ -78,8 +87,19 @@ mod tests {
     fn json_appends_writes() {
         let counts = vec![[0; LEVELS], [0; LEVELS], [0, 7, 0, 0]];
 
-        let text = json(&ranges(), &counts, Some(&counts));
+        let text = json(&ranges(), &counts, Some(&counts), &[]);
 
         assert!(text.contains("\"writes\": { \"ranges\": { \"kernel\": 0, \"domains\": 0 }, \"other\": 7,"), "{text}");
+    }
+
+    #[test]
+    fn json_has_a_sum_for_each_mark() {
+        let counts = vec![[0, 1, 0, 0], [2, 0, 0, 0], [0; LEVELS]];
+
+        let text = json(&ranges(), &counts, None, &[counts.clone()]);
+
+        let mark =
+            "{ \"ranges\": { \"kernel\": 1, \"domains\": 2 }, \"other\": 0, \"total\": 3, \"el\": [2, 1, 0, 0] }";
+        assert!(text.contains(&format!("\"marks\": [{mark}]")), "{text}");
     }
 }

@@ -1,5 +1,7 @@
 //! `sosia bench`: rows of the benchmark, in instructions, beside what was recorded of others.
 
+mod engines;
+
 use crate::args::BenchArgs;
 use crate::command::run::Scratch;
 use crate::config::{Profile, System, VmOptions};
@@ -86,6 +88,9 @@ fn read_toml<T: serde::de::DeserializeOwned>(name: &str) -> Result<T> {
 pub fn run(args: &BenchArgs) -> Result<u8> {
     prepare::announce();
     let context = Context { toolchain: toolchain::prepare()?, qemu: qemu::prepare()? };
+    if args.engines {
+        return engines::run(&context, args);
+    }
     let rows = measure(&context, &args.machine, args.bare)?;
     print!("{}", table(&rows, &read_toml("goals.toml")?, &read_toml::<RecordedFile>("recorded.toml")?.recorded));
     if let Some(path) = &args.json {
@@ -173,14 +178,18 @@ fn bench_guest(context: &Context, profile: &str, vcpus: u64, bare: bool) -> Resu
     let options = VmOptions { cpus: Some(vcpus), ..VmOptions::default() };
     let mut system = System::load("bench")?.with_options(&options)?;
     system.machine_cpus = Some(vcpus);
-    let mut machine = Machine::new(Profile::load(profile)?, &system)?;
+    run_bench_guest(context, profile, &system, bare)
+}
+
+fn run_bench_guest(context: &Context, profile: &str, system: &System, bare: bool) -> Result<String> {
+    let mut machine = Machine::new(Profile::load(profile)?, system)?;
     (machine.bare, machine.icount) = (bare, true);
-    let payload = image::payload(&system, &context.toolchain, None)?;
+    let payload = image::payload(system, &context.toolchain, None)?;
     let scratch = Scratch::new()?;
     let path = if bare {
         scratch.write("Image", payload.kernels.first().map_or(&[], Vec::as_slice))?
     } else {
-        scratch.write("sosia.img", &image::boot_image("root", Some((&system, payload)), &context.toolchain)?)?
+        scratch.write("sosia.img", &image::boot_image("root", Some((system, payload)), &context.toolchain)?)?
     };
     let mut session = Session::start(&mut machine.command(&context.qemu, &machine::kernel(&path)))?;
     session.wait_for("BENCH end", 0, within(LIMIT))?;
@@ -222,12 +231,18 @@ struct Counts {
     ranges: BTreeMap<String, u64>,
 }
 
-/// Millions of instructions of kernel, root and VMM from the guest's first instruction until power-off, with one CPU.
-/// A QEMU plugin counts them by address.
-fn boot_own(context: &Context, profile: &str, verbose: bool) -> Result<f64> {
+/// Builds QEMU's plugin that counts; gives its file.
+fn plugin() -> Result<PathBuf> {
     let mut cargo = image::compile::cargo("build");
     cargo.args(["--release", "-p", "plugin", "--target-dir"]).arg(paths::target());
     image::compile::run_quietly(&mut cargo, "building the counting plugin")?;
+    Ok(paths::target().join("release/libplugin.so"))
+}
+
+/// Millions of instructions of kernel, root and VMM from the guest's first instruction until power-off, with one CPU.
+/// A QEMU plugin counts them by address.
+fn boot_own(context: &Context, profile: &str, verbose: bool) -> Result<f64> {
+    let plugin = plugin()?;
     let options = VmOptions { cpus: Some(1), ..VmOptions::default() };
     let mut system = System::load("linux")?.with_options(&options)?;
     system.machine_cpus = Some(1);
@@ -240,7 +255,6 @@ fn boot_own(context: &Context, profile: &str, verbose: bool) -> Result<f64> {
     let scratch = Scratch::new()?;
     let path = scratch.write("sosia.img", &bytes)?;
     let counts = scratch.path().join("counts.json");
-    let plugin = paths::target().join("release/libplugin.so");
     let mut machine = Machine::new(Profile::load(profile)?, &system)?;
     machine.icount = true;
     machine.extra = vec!["-plugin".into(), format!("{},{RANGES},{START},out={}", plugin.display(), counts.display())];

@@ -48,7 +48,7 @@ fn loads(file: &[u8]) -> Result<(u64, Vec<Load<'_>>)> {
 }
 
 /// The address of a symbol.
-fn symbol(file: &[u8], name: &str) -> Option<u64> {
+pub fn symbol(file: &[u8], name: &str) -> Option<u64> {
     let file = ElfFile64::<Endianness>::parse(file).ok()?;
     file.symbols().find(|symbol| symbol.name() == Ok(name)).map(|symbol| symbol.address())
 }

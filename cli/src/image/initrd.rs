@@ -12,6 +12,8 @@ pub struct Script {
     pub nonce: String,
     /// The VM that runs it; none: each that has our initrd.
     pub vm: Option<String>,
+    /// A program that it finds as /bin/loops.
+    pub program: Option<Vec<u8>>,
 }
 
 impl Script {
@@ -44,6 +46,7 @@ pub fn busybox(busybox: &[u8], modules: &[Module], script: Option<&Script>) -> V
     }
     match script {
         Some(script) => {
+            script.program.iter().for_each(|program| cpio.add("bin/loops", FILE, (0, 0), program));
             cpio.add("exec.sh", FILE, (0, 0), script.command.as_bytes());
             cpio.add("init", FILE, (0, 0), exec_init(&script.nonce).as_bytes());
         }

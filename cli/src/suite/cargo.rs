@@ -28,7 +28,7 @@ pub const HOST: [&str; 13] = [
 /// Packages with loom models.
 pub const LOOM: [&str; 3] = ["kcore", "ring", "devices"];
 /// Packages that exist on the target only.
-const TARGET_ONLY: [&str; 16] = [
+const TARGET_ONLY: [&str; 17] = [
     "kernel",
     "rt",
     "root",
@@ -43,6 +43,7 @@ const TARGET_ONLY: [&str; 16] = [
     "hello",
     "hostile",
     "load",
+    "loops",
     "mortal",
     "rtos",
 ];
