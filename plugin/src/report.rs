@@ -96,7 +96,7 @@ mod tests {
     fn json_has_a_sum_for_each_mark() {
         let counts = vec![[0, 1, 0, 0], [2, 0, 0, 0], [0; LEVELS]];
 
-        let text = json(&ranges(), &counts, None, &[counts.clone()]);
+        let text = json(&ranges(), &counts, None, std::slice::from_ref(&counts));
 
         let mark =
             "{ \"ranges\": { \"kernel\": 1, \"domains\": 2 }, \"other\": 0, \"total\": 3, \"el\": [2, 1, 0, 0] }";
